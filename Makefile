@@ -1,0 +1,34 @@
+# make test is everything that is tested; each step can be run alone.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help build test prerequisites lint cross suite fuzz bench docs
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 24
+
+build: ## build bin/sekisho
+	go build -trimpath -o bin/sekisho ./cmd/sekisho
+
+test: prerequisites lint cross suite fuzz ## everything that is tested
+	@test/suite/summary.sh
+
+prerequisites: ## install (Debian, as root) or name what the tests need
+	@test/suite/prerequisites.sh
+
+lint: ## gofmt, vet, staticcheck
+	@test/suite/lint.sh
+
+cross: ## vet and build for windows, darwin and arm64
+	@test/suite/cross.sh
+
+suite: ## the whole suite, once, with the race detector
+	@test/suite/suite.sh
+
+fuzz: ## each fuzz target by count
+	@test/suite/fuzz.sh
+
+bench: ## the benchmarks behind the published figures
+	go test -run '^$$' -bench . -benchmem ./internal/... | grep -vE '^(\?|PASS|ok )'
+
+docs: ## write the generated documents again
+	go test ./internal/config ./internal/message -run 'TestDocs' -update

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Installs what the tests need where it can (Debian, as root); otherwise says what is missing and what it turns on.
+set -euo pipefail
+
+# command  Debian package  what it turns on
+needs='
+gcc        gcc             the race detector
+curl       curl            the tests with curl
+openssl    openssl         the certificate checks with OpenSSL
+certutil   libnss3-tools   the root certificates of the browser tests
+chromium   chromium        the browser tests
+'
+
+missing=()
+while read -r command package why; do
+  [ -n "$command" ] || continue
+  command -v "$command" >/dev/null || missing+=("$package")
+done <<<"$needs"
+
+if [ ${#missing[@]} -eq 0 ]; then
+  echo "prerequisites: all there"
+  exit 0
+fi
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+  echo "prerequisites: installing ${missing[*]}"
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get -o DPkg::Lock::Timeout=400 -qq update
+  apt-get -o DPkg::Lock::Timeout=400 -qq install -y --no-install-recommends "${missing[@]}" >/dev/null
+  exit 0
+fi
+
+echo "prerequisites: not installed, and this is not root on Debian:"
+while read -r command package why; do
+  [ -n "$command" ] || continue
+  command -v "$command" >/dev/null || echo "  $command (Debian package $package): turns on $why"
+done <<<"$needs"
+if ! command -v gcc >/dev/null; then
+  echo "error: make test runs with the race detector, which needs a C compiler"
+  echo "hint: install gcc, or run go test ./... which does without"
+  exit 1
+fi
