@@ -1,0 +1,59 @@
+package catalog
+
+import (
+	"embed"
+	"fmt"
+	"io/fs"
+	"sync"
+	"time"
+
+	"sekisho/internal/finding"
+)
+
+//go:embed builtin/*.yaml
+var builtinFiles embed.FS
+
+var builtin = sync.OnceValue(func() *Snapshot {
+	s, found := Load(builtinFiles, "builtin")
+	if len(found) > 0 {
+		panic(fmt.Sprintf("built-in catalog: %v", &finding.Problem{Findings: found}))
+	}
+	return s
+})
+
+// Builtin returns the catalog compiled into the binary. It is parsed once, on first use; a mistake in it is a panic,
+// which a test rules out. Safe for concurrent use.
+func Builtin() *Snapshot { return builtin() }
+
+// Load builds a snapshot from every *.yaml file of the folder dir of fsys, in the order of their names. Its version is
+// the base name of dir and the date of the newest reading: "builtin-2026-11-23". It reports every problem of every
+// file at once; then the snapshot is nil. A folder without files is a problem too.
+func Load(fsys fs.FS, dir string) (*Snapshot, finding.List) {
+	files, err := fs.Glob(fsys, dir+"/*.yaml")
+	if err == nil && len(files) == 0 {
+		err = fs.ErrNotExist
+	}
+	if err != nil {
+		return nil, finding.List{finding.New("catalog.unreadable", finding.Error, finding.Pos{File: dir}, "said", err.Error())}
+	}
+	var parts []*Part
+	var found finding.List
+	for _, file := range files {
+		data, err := fs.ReadFile(fsys, file)
+		if err != nil {
+			found = append(found, finding.New("catalog.unreadable", finding.Error, finding.Pos{File: file}, "said", err.Error()))
+			continue
+		}
+		part, f := ParsePart(file, data)
+		found = append(found, f...)
+		parts = append(parts, part)
+	}
+	if len(found) > 0 {
+		return nil, found.Sort()
+	}
+	s, found := Build("", parts...)
+	if s != nil {
+		s.version = dir + "-" + s.date.Format(time.DateOnly)
+	}
+	return s, found
+}
