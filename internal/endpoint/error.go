@@ -3,7 +3,6 @@ package endpoint
 import (
 	"fmt"
 	"strconv"
-	"strings"
 
 	"sekisho/internal/finding"
 )
@@ -54,52 +53,51 @@ func Reasons() []string {
 
 // reasons is the English text of every code. It is read-only.
 var reasons = map[string]string{
-	"empty":           "nothing stands here",
-	"encoding":        "not valid UTF-8",
-	"space":           "white space has no place here",
-	"control":         "a control character has no place here",
-	"character":       "a host name holds letters, digits, hyphens, underscores and dots only",
-	"percent":         "a percent sign has no place in a host name; write the name as it stands in DNS",
-	"soft-hyphen":     "a soft hyphen is invisible; remove it",
-	"invisible":       "an invisible character; remove it",
-	"full-width":      "a full-width or half-width form; write the ordinary character",
-	"compatibility":   "a compatibility character; write the ordinary character",
-	"composition":     "a character written in several parts; write it in composed form (NFC)",
-	"dot":             "only \".\" separates labels; another dot stands here",
-	"empty-label":     "an empty label: two dots in a row, or a dot at the start",
-	"two-dots":        "two trailing dots; at most one is allowed",
-	"label-too-long":  "a label is longer than 63 bytes",
-	"host-too-long":   "a host name is longer than 253 bytes",
-	"hyphen":          "a label neither begins nor ends with a hyphen",
-	"a-label":         "not a valid internationalised label (RFC 5891)",
-	"address":         "an address literal, or a spelling that some programs read as one, is not a host name",
-	"wildcard":        "a star belongs into a pattern; write one host name",
-	"two-stars":       "a pattern has at most one star",
-	"star-alone":      "a star alone covers every host; name a domain after it",
-	"star-top":        "the last label is written out; it holds no star",
-	"star-idn":        "a label with a star is plain ASCII and does not begin with \"xn--\"",
-	"port":            "a port is a number from 1 to 65535 without sign or leading zero",
-	"port-missing":    "no port; write host:port",
-	"port-order":      "the range ends before it begins",
-	"protocol":        "a group of ports begins with tcp/ or udp/",
-	"separator":       "ports are written as in \"tcp/80,443 udp/123 tcp/5228-5230\"",
-	"userinfo":        "a user name or password has no place here",
-	"bracket":         "an IPv6 address stands in square brackets, and nothing else does",
-	"zone":            "an address with a zone means something on one machine only; remove the zone",
-	"mapped":          "an IPv4 address in IPv6 form; write the IPv4 address",
-	"scheme":          "a URL begins with http:// or https://",
-	"query":           "a query or fragment has no place in a URL pattern; remove it",
-	"path":            "the path holds a character that a URL writes in another way",
-	"path-escape":     "a percent sign in a path is followed by two hexadecimal digits",
-	"path-dots":       "the path holds \".\" or \"..\" as a segment; write the path that is meant",
-	"path-star":       "a star stands only at the end of a path, after \"/\"",
-	"prefix":          "a prefix is an address, \"/\" and a length",
-	"prefix-length":   "the length is 0 to 32 for IPv4 and 0 to 128 for IPv6, without sign or leading zero",
-	"prefix-missing":  "a prefix needs its length",
-	"host-bits":       "bits after the prefix length are set",
-	"scheme-missing":  "a path without a scheme",
-	"input-too-long":  "longer than anything that can be meant here",
-	"not-an-endpoint": "neither a host name, nor an address, a prefix or a URL",
+	"empty":          "nothing stands here",
+	"encoding":       "not valid UTF-8",
+	"space":          "white space has no place here",
+	"control":        "a control character has no place here",
+	"character":      "a host name holds letters, digits, hyphens, underscores and dots only",
+	"percent":        "a percent sign has no place in a host name; write the name as it stands in DNS",
+	"soft-hyphen":    "a soft hyphen is invisible; remove it",
+	"invisible":      "an invisible character; remove it",
+	"full-width":     "a full-width or half-width form; write the ordinary character",
+	"compatibility":  "a compatibility character; write the ordinary character",
+	"composition":    "a character written in several parts; write it in composed form (NFC)",
+	"dot":            "only \".\" separates labels; another dot stands here",
+	"empty-label":    "an empty label: two dots in a row, or a dot at the start",
+	"two-dots":       "two trailing dots; at most one is allowed",
+	"label-too-long": "a label is longer than 63 bytes",
+	"host-too-long":  "a host name is longer than 253 bytes",
+	"hyphen":         "a label neither begins nor ends with a hyphen",
+	"a-label":        "not a valid internationalised label (RFC 5891)",
+	"address":        "an address literal, or a spelling that some programs read as one, is not a host name",
+	"wildcard":       "a star belongs into a pattern; write one host name",
+	"two-stars":      "a pattern has at most one star",
+	"star-alone":     "a star alone covers every host; name a domain after it",
+	"star-top":       "the last label is written out; it holds no star",
+	"star-idn":       "a label with a star is plain ASCII and does not begin with \"xn--\"",
+	"port":           "a port is a number from 1 to 65535 without sign or leading zero",
+	"port-missing":   "no port; write host:port",
+	"port-order":     "the range ends before it begins",
+	"protocol":       "a group of ports begins with tcp/ or udp/",
+	"separator":      "ports are written as in \"tcp/80,443 udp/123 tcp/5228-5230\"",
+	"userinfo":       "a user name or password has no place here",
+	"bracket":        "an IPv6 address stands in square brackets, and nothing else does",
+	"zone":           "an address with a zone means something on one machine only; remove the zone",
+	"mapped":         "an IPv4 address in IPv6 form; write the IPv4 address",
+	"scheme":         "a URL begins with http:// or https://",
+	"query":          "a query or fragment has no place in a URL pattern; remove it",
+	"path":           "the path holds a character that a URL writes in another way",
+	"path-escape":    "a percent sign in a path is followed by two hexadecimal digits",
+	"path-dots":      "the path holds \".\" or \"..\" as a segment; write the path that is meant",
+	"path-star":      "a star stands only at the end of a path, after \"/\"",
+	"prefix":         "a prefix is an address, \"/\" and a length",
+	"prefix-length":  "the length is 0 to 32 for IPv4 and 0 to 128 for IPv6, without sign or leading zero",
+	"prefix-missing": "a prefix needs its length",
+	"host-bits":      "bits after the prefix length are set",
+	"scheme-missing": "a path without a scheme",
+	"input-too-long": "longer than anything that can be meant here",
 }
 
 // fail builds a ParseError.
@@ -117,20 +115,15 @@ func within(err error, what, input string, offset int) *ParseError {
 // quoteBytes bounds what an error message repeats of a text; a host name has at most 253 bytes (RFC 1035).
 const quoteBytes = 300
 
-// quote quotes s for a message: invisible characters and invalid bytes are escaped, length is bounded.
-func quote(s string) string {
-	if len(s) > quoteBytes {
-		return strconv.QuoteToGraphic(strings.ToValidUTF8(s[:quoteBytes], "")) + "..."
-	}
-	return strconv.QuoteToGraphic(s)
-}
+// quote quotes s for a message, escaped and bounded.
+func quote(s string) string { return `"` + printable(s) + `"` }
 
-// printable is quote without the quotation marks.
+// printable returns s with invisible characters, invalid bytes and quotation marks escaped, and bounded.
 func printable(s string) string {
-	q := quote(s)
 	tail := ""
-	if strings.HasSuffix(q, "...") && !strings.HasSuffix(s, "...\"") && q[len(q)-4] == '"' {
-		q, tail = q[:len(q)-3], "..."
+	if len(s) > quoteBytes {
+		s, tail = s[:quoteBytes], "..."
 	}
-	return strings.ReplaceAll(q[1:len(q)-1], `\"`, `"`) + tail
+	q := strconv.QuoteToGraphic(s)
+	return q[1:len(q)-1] + tail
 }
