@@ -1,0 +1,188 @@
+// Package config reads sekisho.yaml, the one file in which an administrator says what Sekisho shall do.
+//
+//	c, findings := config.Load("sekisho.yaml")
+//	if c == nil {
+//		// findings names every problem with file, line and column
+//	}
+//
+// A Config is plain data: what was written (or is the default), where it was written, and who set it. Package config
+// knows nothing of the rooms that act on it; package node translates a Config into their Specs and hands the places on.
+//
+// The whole file is described once, in the functions of settings.go: reading, `config show`, the JSON Schema, the file
+// that `config init` writes and the reference in docs/ all come from that description.
+//
+// The reader is strict: unknown and repeated keys, a second document, anchors, aliases, merge keys, tags, values of the
+// wrong type and values that are not in their normal form are errors, and all of them are reported in one run.
+package config
+
+import (
+	"net/netip"
+
+	"sekisho/internal/endpoint"
+	"sekisho/internal/finding"
+)
+
+// Origin says who set a value. The zero value is Default.
+type Origin uint8
+
+const (
+	// Default means that nobody set it.
+	Default Origin = iota
+	// File means the configuration file.
+	File
+	// Environment means a variable of the process's environment; it wins over the file.
+	Environment
+	// Flag means a flag of the command; it wins over everything.
+	Flag
+)
+
+// String is the stable code used in JSON: default, file, environment or flag.
+func (o Origin) String() string {
+	switch o {
+	case File:
+		return "file"
+	case Environment:
+		return "environment"
+	case Flag:
+		return "flag"
+	}
+	return "default"
+}
+
+// MarshalText makes Origin print as its code.
+func (o Origin) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
+
+// Value is one leaf of the configuration. Pos is the place in the file; for a flag or a variable Pos.File is its name
+// ("--gateway-listen", "SEKISHO_GATEWAY_LISTEN") and Line is 0; for a default Pos is zero.
+type Value[T any] struct {
+	V      T
+	Pos    finding.Pos
+	Origin Origin
+}
+
+// Given reports whether somebody set v.
+func (v Value[T]) Given() bool { return v.Origin != Default }
+
+// Config is the whole configuration after defaults and overrides. Treat it as immutable. Each field is documented in
+// the schema (docs/configuration.md); here stands only what Go code must know beside that.
+type Config struct {
+	// File is the name given to Load or Parse, "" when there was none. Paths in the file are relative to its folder
+	// and stand here already joined to it.
+	File string
+
+	Version        Value[int] // always 1
+	Organisation   Organisation
+	Language       Value[string] // "ja", "en"
+	Listen         Listen
+	URLs           URLs
+	Features       []Value[string] // ids as written; the catalog knows which exist
+	Hosts          []Host
+	Profiles       []Profile
+	Rings          []Ring // at least one, in the order in which they are tried
+	Aliases        []Alias
+	Authentication Authentication
+	Network        Network
+	PAC            PAC
+	CA             CA
+	Audit          Audit
+	Log            Log
+}
+
+// Organisation is who runs Sekisho and whom its people ask.
+type Organisation struct {
+	Name    Value[string] // "" when not given
+	Contact Value[string] // "" when not given
+}
+
+// Listen is where Sekisho listens. Port 0 means a free port.
+type Listen struct {
+	Gateway    Value[netip.AddrPort]
+	Operations Value[netip.AddrPort]
+}
+
+// URLs is what clients see of the listeners. All are given when a listener is not loopback, else each may be zero.
+type URLs struct {
+	Gateway Value[endpoint.Authority]
+	PAC     Value[string] // http or https, in normal form
+	CRL     Value[string] // http, in normal form, without a slash at the end
+}
+
+// Host is one of the organisation's own rows.
+type Host struct {
+	Pos       finding.Pos
+	Host      Value[endpoint.Pattern]
+	Ports     Value[endpoint.Ports] // TCP only
+	Handling  Value[string]         // "tunnel", "inspect"
+	PlainHTTP Value[bool]
+	Reason    Value[string]
+}
+
+// Profile is one tenant restriction profile.
+type Profile struct {
+	Pos              finding.Pos
+	Name             Value[string]
+	Version          Value[string]   // "v1", "v2"
+	PermittedTenants []Value[string] // v1: at least one
+	Context          Value[string]   // v1: directory id, lower case
+	ConsumerAccounts Value[string]   // v1: "block", "allow"
+	Policy           Value[string]   // v2: "directory id:policy id", lower case
+}
+
+// Ring is one ring of the roll-out. A ring without any selector is for everybody.
+type Ring struct {
+	Pos     finding.Pos
+	Name    Value[string]
+	Mode    Value[string] // "enforce", "report", "off"
+	Profile Value[string] // name of one of Profiles; "" only when Mode is off
+	Clients []Value[netip.Prefix]
+	Users   []Value[string]
+	Groups  []Value[string]
+	Percent Value[int] // 0 = not used, else 1 to 100
+}
+
+// Alias lets client networks reach a sign-in alias or a sign-in host of another cloud.
+type Alias struct {
+	Pos     finding.Pos
+	Host    Value[endpoint.Pattern]
+	Clients []Value[netip.Prefix] // at least one
+}
+
+// Authentication is how people say who they are. Pos is zero when the section is absent: nobody is asked.
+type Authentication struct {
+	Pos       finding.Pos
+	Passwords Value[string] // path
+	Groups    Value[string] // path, "" when there are none
+}
+
+// Enabled reports whether callers are asked for a name and a password.
+func (a Authentication) Enabled() bool { return a.Pos.Known() }
+
+// Network is what the gateway may dial, and whom it trusts there.
+type Network struct {
+	DialAllowed      []Value[netip.Prefix]
+	Trust            Value[string] // path of a PEM file, "" when there is none
+	TunnelWithoutSNI []Value[endpoint.Pattern]
+}
+
+// PAC is what the PAC file says beside what the policy gives.
+type PAC struct {
+	Direct []Value[endpoint.Pattern]
+}
+
+// CA is the signing authority.
+type CA struct {
+	Organisation Value[string] // "" when not given
+}
+
+// Audit is how long records are kept, and what happens when no more can be.
+type Audit struct {
+	RetentionDays Value[int]
+	WhenFull      Value[string] // "refuse-sign-in", "refuse-all", "continue"
+	SpoolMiB      Value[int]
+}
+
+// Log is what is logged, and how.
+type Log struct {
+	Level  Value[string] // "debug", "info", "warn", "error"
+	Format Value[string] // "text", "json"
+}
