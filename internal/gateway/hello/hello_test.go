@@ -38,8 +38,8 @@ func clientHello(t testing.TB, config *tls.Config) []byte {
 	return buf[:n]
 }
 
-// message takes the handshake message out of one record.
-func message(t testing.TB, raw []byte) []byte {
+// messageOf takes the handshake message out of one record.
+func messageOf(t testing.TB, raw []byte) []byte {
 	t.Helper()
 	if size := int(raw[3])<<8 | int(raw[4]); size != len(raw)-recordHeader {
 		t.Fatalf("%d bytes in more than one record", len(raw))
@@ -120,7 +120,7 @@ func TestReadOverEverySplit(t *testing.T) {
 				t.Fatalf("%s: %s at %d: %s", name, how, at, cmp.Diff(want, h))
 			}
 		}
-		msg := message(t, raw)
+		msg := messageOf(t, raw)
 		for i := 1; i < len(raw); i++ {
 			check("segments", i, raw, io.MultiReader(bytes.NewReader(raw[:i]), bytes.NewReader(raw[i:])))
 		}
