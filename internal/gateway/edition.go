@@ -1,0 +1,63 @@
+package gateway
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"net"
+	"net/netip"
+
+	"sekisho/internal/audit"
+	"sekisho/internal/caller"
+	"sekisho/internal/catalog"
+	"sekisho/internal/endpoint"
+	"sekisho/internal/policy"
+)
+
+// Network is how the gateway reaches origins. Only package node builds one.
+type Network struct {
+	// Resolve returns the addresses of h. An empty answer without error means that there are none.
+	Resolve func(ctx context.Context, h endpoint.Host) ([]netip.Addr, error)
+	// Dial opens a TCP connection to exactly the address given.
+	Dial func(ctx context.Context, to netip.AddrPort) (net.Conn, error)
+	// Roots verify the certificates of origins; nil: the system's.
+	Roots *x509.CertPool
+}
+
+// Issuer mints the certificate shown to clients (ca.Issuer).
+type Issuer interface {
+	Certificate(ctx context.Context, h endpoint.Host) (*tls.Certificate, error)
+}
+
+// Identifier knows who asks (caller.Book).
+type Identifier interface {
+	// Identify checks the value of Proxy-Authorization ("" when absent). ok is false when it does not identify anybody.
+	Identify(addr netip.Addr, proxyAuthorization string) (c caller.Caller, ok bool)
+}
+
+// Recorder takes audit records (audit.Spool).
+type Recorder interface {
+	Record(r audit.Record)
+	// Full reports that nothing more can be kept.
+	Full() bool
+}
+
+// Values of Edition.WhenFull.
+const (
+	RefuseSignIn = "refuse-sign-in" // sign-in hosts are refused, everything else goes on; the default
+	RefuseAll    = "refuse-all"     // everything is refused
+	Continue     = "continue"       // everything goes on, unrecorded
+)
+
+// Edition is everything that judges or shapes a request. It is loaded once for each request and never changes.
+type Edition struct {
+	Number   uint64
+	Program  *policy.Program   // nil: everything is refused as an internal fault
+	Catalog  *catalog.Snapshot // nil: no host has handling of its own
+	Issuer   Issuer            // nil: nothing can be intercepted
+	Identify Identifier        // nil: nobody is asked
+	Network  Network
+	Contact  string // whom to ask, on refusal pages
+	Language string // default language of pages: "ja", "en"
+	WhenFull string // "" means RefuseSignIn
+}

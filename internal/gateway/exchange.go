@@ -1,0 +1,489 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"sekisho/internal/catalog"
+	"sekisho/internal/gateway/refusal"
+	"sekisho/internal/gateway/upstream"
+	"sekisho/internal/policy"
+	"sekisho/internal/wire"
+)
+
+// client is the side that asked: HTTP/1 (side) or one stream of HTTP/2 (stream).
+type client interface {
+	// watch returns a function that reports whether the client still waits. It is called from time to time.
+	watch() func() bool
+	// stopBody makes a read of the request body end soon.
+	stopBody()
+	// interim sends a 1xx.
+	interim(h *wire.ResponseHead) error
+	// answer sends the final response; errors are *wire.CopyError, or of the head that cannot be sent.
+	answer(h *wire.ResponseHead, f wire.Framing, body io.Reader, trailers func() []wire.Field) (int64, error)
+	// switched sends a 101 and hands out the connection.
+	switched(h *wire.ResponseHead) (io.Reader, net.Conn, error)
+	// hasBegun reports whether the final response has begun.
+	hasBegun() bool
+	// willClose makes the response that follows the last of the connection.
+	willClose()
+}
+
+// holder keeps a connection that an origin has tied to one client connection.
+type holder struct{ bound *upstream.Conn }
+
+func (h *holder) close() {
+	if h != nil && h.bound != nil {
+		h.bound.Close()
+		h.bound = nil
+	}
+}
+
+// exchange is one judged request on its way to the origin, and the answer on its way back.
+type exchange struct {
+	r      *request
+	client client
+	out    wire.Outgoing
+	body   io.Reader           // nil: none
+	trail  func() []wire.Field // of the request, after its body
+	spare  func() *upstream.Conn
+	own    *holder // nil: a connection that becomes bound is closed
+
+	head  []byte // serialised
+	small []byte // the body, when it was read whole
+	up    *upstream.Conn
+}
+
+// run carries the exchange out. What went wrong before the response began is returned as a fault, to be told to the
+// client; what went wrong later has ended the response, and is returned as a fault whose client has been told.
+//
+// Everything that may fail on our side comes before the first byte is sent: the plan, the serialiser, the address.
+func (x *exchange) run() *fault {
+	r, g := x.r, x.r.c.g
+	if f := x.serialise(); f != nil {
+		return f
+	}
+	if f := x.readSmall(); f != nil {
+		return f
+	}
+	for attempt := 0; ; attempt++ {
+		if f := x.connect(attempt > 0); f != nil {
+			return f
+		}
+		f := x.once()
+		if f == nil {
+			x.settle()
+			return nil
+		}
+		reused := x.up.Uses > 1
+		x.up.Close()
+		// A kept connection may have been closed by the origin in the meantime. Only what may be sent twice is sent again
+		// (RFC 9110, section 9.2.2), only when nothing was answered, and only once.
+		if !f.stale || !reused || attempt > 0 || !idempotent(x.out.Method) || x.body != nil {
+			return f
+		}
+		g.metrics.Count(EventReplay)
+		r.replayed = true
+	}
+}
+
+func idempotent(method string) bool {
+	switch method {
+	case "GET", "HEAD", "OPTIONS", "PUT", "DELETE":
+		return true
+	}
+	return false
+}
+
+// serialise makes the head that will be sent. Whatever goes wrong here ends the request unsent.
+func (x *exchange) serialise() *fault {
+	g := x.r.c.g
+	plan := g.steps.Plan(x.r.decision)
+	if !plan.Ready() {
+		return &fault{reason: refusal.HeadersNotSet, detail: wire.CodeNoPlan, deny: true}
+	}
+	head, err := g.steps.AppendRequest(make([]byte, 0, 2<<10), &x.out, plan)
+	if err == nil {
+		x.head = head
+		return nil
+	}
+	var bad *wire.Error
+	if errors.As(err, &bad) && bad.Status() < 500 {
+		return &fault{reason: refusal.BadRequest, status: bad.Status(), detail: bad.Code, err: err, deny: true}
+	}
+	return &fault{reason: refusal.HeadersNotSet, err: err, deny: true}
+}
+
+// readSmall reads a short body whole, so that the request leaves in one piece and no slow client holds a connection to
+// an origin. A client that expects 100 is not read before the origin has been asked.
+func (x *exchange) readSmall() *fault {
+	if x.body == nil || x.out.Framing.Kind != wire.Length || x.out.Framing.Length > x.r.c.g.lim.SmallBody || x.out.Expect {
+		return nil
+	}
+	x.small = make([]byte, x.out.Framing.Length)
+	if _, err := io.ReadFull(x.body, x.small); err != nil {
+		return clientFault(err)
+	}
+	x.body = nil
+	x.r.up += int64(len(x.small))
+	x.r.noticeBody(x.small)
+	return nil
+}
+
+// staleAfter is how long a kept connection may have waited and still take a request that must not be sent twice
+// (chosen: origins that close sooner than this between two requests are rare).
+const staleAfter = 10 * time.Second
+
+// connect gets a connection to the judged address: the client's own bound one, the one dialled before the 200, a kept
+// one, or a new one.
+func (x *exchange) connect(fresh bool) *fault {
+	r, g := x.r, x.r.c.g
+	if !fresh {
+		if x.own != nil && x.own.bound != nil {
+			x.up, x.own.bound = x.own.bound, nil
+			if upstream.Quiet(x.up.Timed.Conn) {
+				x.up.Uses++
+				return nil
+			}
+			x.up.Close()
+		}
+		if x.spare != nil {
+			if x.up = x.spare(); x.up != nil && upstream.Quiet(x.up.Timed.Conn) {
+				return x.ready()
+			} else if x.up != nil {
+				x.up.Close()
+			}
+		}
+		var maxIdle time.Duration
+		if !idempotent(x.out.Method) || x.body != nil {
+			maxIdle = staleAfter
+		}
+		if x.up = g.pool.Take(r.key(r.decision.Addr), maxIdle); x.up != nil {
+			x.up.Uses++
+			return nil
+		}
+	}
+	up, d, f := r.reach(context.Background(), r.decision, false)
+	r.decision = d
+	if f != nil {
+		return f
+	}
+	x.up = up
+	return x.ready()
+}
+
+func (x *exchange) ready() *fault {
+	g := x.r.c.g
+	x.up.Uses++
+	x.up.Timed.Alive = x.client.watch()
+	if err := x.up.Ready(g.pool.Sessions(x.up.Key), g.upstreamLimits()); err != nil {
+		x.up.Close()
+		if errors.Is(err, upstream.ErrGone) {
+			return clientFault(err)
+		}
+		return upstreamFault(err)
+	}
+	return nil
+}
+
+// once sends the request on x.up and brings the response back.
+func (x *exchange) once() *fault {
+	lim := &x.r.c.g.lim
+	stall := lim.OriginStall
+	if isSignIn(x.r.decision.Class) {
+		stall = lim.SignInStall
+	}
+	x.up.Timed.ReadStall, x.up.Timed.Alive = stall, x.client.watch()
+	message := x.head
+	if len(x.small) > 0 {
+		message = append(x.head[:len(x.head):len(x.head)], x.small...)
+	}
+	if _, err := x.up.Write(message); err != nil {
+		return x.readFault(err)
+	}
+	var load *upload
+	if x.body != nil {
+		load = x.startUpload(stall)
+		defer load.stop(x)
+	}
+	h, f := x.readHead()
+	if f != nil {
+		if load != nil && load.clientErr.Load() != nil {
+			return clientFault(*load.clientErr.Load())
+		}
+		f.stale = f.stale && load == nil
+		return f
+	}
+	if load != nil && !load.finishedWithin(10*time.Millisecond) {
+		x.client.willClose() // what is left of the body cannot be told from a next request
+		x.up.Bound = true
+	}
+	if h.Status == 101 {
+		return x.change(h)
+	}
+	return x.relay(h)
+}
+
+// readHead reads response heads until the final one, passing interim ones on.
+func (x *exchange) readHead() (*wire.ResponseHead, *fault) {
+	lim := &x.r.c.g.lim
+	if _, err := x.up.Reader.Peek(1); err != nil {
+		f := x.readFault(err)
+		f.stale = !errors.Is(err, upstream.ErrGone) && f.reason != refusal.UpstreamTimeout
+		return nil, f
+	}
+	h := new(wire.ResponseHead)
+	for interims := 0; ; interims++ {
+		if interims > 0 {
+			if _, err := x.up.Reader.Peek(1); err != nil {
+				return nil, x.readFault(err)
+			}
+		}
+		x.up.Timed.Phase = time.Now().Add(lim.Head)
+		err := wire.ReadResponseInto(x.up.Reader, lim.Wire, h)
+		x.up.Timed.Phase = time.Time{}
+		if err != nil {
+			return nil, x.readFault(err)
+		}
+		x.noticeBinding(h)
+		switch {
+		case h.Status >= 200 || h.Status == 101:
+			return h, nil
+		case interims >= 16: // chosen: nobody needs so many
+			return nil, &fault{reason: refusal.UpstreamBroken, detail: "interim-flood"}
+		}
+		if err := x.client.interim(h); err != nil {
+			return nil, clientFault(err)
+		}
+	}
+}
+
+// noticeBinding marks a connection that the origin ties to whoever authenticates on it.
+func (x *exchange) noticeBinding(h *wire.ResponseHead) {
+	for _, f := range h.Fields {
+		if len(f.Name) == len("WWW-Authenticate") && equalFold(f.Name, "WWW-Authenticate") && bindsConnection(f.Value) {
+			x.up.Bound = true
+		}
+	}
+	for _, f := range x.out.Fields {
+		if len(f.Name) == len("Authorization") && equalFold(f.Name, "Authorization") && bindsConnection(f.Value) {
+			x.up.Bound = true
+		}
+	}
+}
+
+// relay passes the final response on, body and all.
+func (x *exchange) relay(h *wire.ResponseHead) *fault {
+	framing, err := wire.ResponseFraming(h, x.out.Method)
+	if err != nil {
+		return x.readFault(err)
+	}
+	body := &tap{body: wire.NewBodyReader(x.up.Reader, framing, x.r.c.g.lim.Wire)}
+	if x.r.signIn != nil {
+		x.r.signIn.noticeHead(h)
+		body.copy = x.r.signIn.wantsBody(h, framing)
+	}
+	x.r.status = h.Status
+	n, err := x.client.answer(h, framing, body, body.body.Trailers)
+	x.r.down += n
+	if x.r.signIn != nil {
+		x.r.signIn.noticeBody(h, body.copied)
+	}
+	if err != nil {
+		switch {
+		case body.err != nil:
+			f := x.readFault(body.err)
+			f.told = x.client.hasBegun()
+			return f
+		case x.client.hasBegun():
+			f := clientFault(err)
+			f.told = true
+			return f
+		default: // a head that may not be passed on
+			return &fault{reason: refusal.UpstreamBroken, detail: codeOf(err), err: err}
+		}
+	}
+	if !body.body.Done() || !h.KeepAlive() || framing.Kind == wire.UntilClose || x.up.Reader.Buffered() > 0 {
+		x.up.Bound = true // used up
+		x.spent()
+	}
+	return nil
+}
+
+// spent closes a connection that cannot carry another exchange.
+func (x *exchange) spent() {
+	x.up.Close()
+	x.up = nil
+}
+
+// change is a 101: the one that was asked for, or an error (RFC 9110, section 15.2.2).
+func (x *exchange) change(h *wire.ResponseHead) *fault {
+	if x.out.Upgrade == "" || !equalFold(h.Upgrade(), x.out.Upgrade) {
+		return &fault{reason: refusal.UpstreamSwitch}
+	}
+	from, to, err := x.client.switched(h)
+	if err != nil {
+		return clientFault(err)
+	}
+	x.r.status = 101
+	x.r.joinStreams(from, to, x.up)
+	x.up = nil
+	return nil
+}
+
+// settle puts the connection where the next exchange finds it.
+func (x *exchange) settle() {
+	switch {
+	case x.up == nil:
+	case !x.up.Bound:
+		x.r.c.g.pool.Give(x.up)
+	case x.own != nil:
+		x.up.Timed.Alive = nil
+		x.own.close()
+		x.own.bound = x.up
+	default:
+		x.up.Close()
+	}
+	x.up = nil
+}
+
+// readFault names what went wrong while talking to the origin.
+func (x *exchange) readFault(err error) *fault {
+	if errors.Is(err, upstream.ErrGone) {
+		return clientFault(err)
+	}
+	var stall *upstream.StallError
+	if errors.As(err, &stall) {
+		return &fault{reason: refusal.UpstreamTimeout, err: err}
+	}
+	return &fault{reason: refusal.UpstreamBroken, detail: codeOf(err), err: err}
+}
+
+// upload sends a long body while the answer is waited for.
+type upload struct {
+	done      chan struct{}
+	doneAt    atomic.Int64 // Unix nanoseconds
+	clientErr atomic.Pointer[error]
+	finished  atomic.Bool
+	n         int64
+}
+
+func (x *exchange) startUpload(stall time.Duration) *upload {
+	u := &upload{done: make(chan struct{})}
+	watch, up, body := x.client.watch(), x.up, x.body
+	// The origin's silence counts from the end of the body only: a long upload is not a slow origin.
+	x.up.Timed.ReadStall = 0
+	x.up.Timed.Alive = func() bool {
+		at := u.doneAt.Load()
+		return watch() && (at == 0 || time.Since(time.Unix(0, at)) < stall)
+	}
+	go func() { // ends with the body, or after stop
+		defer close(u.done)
+		defer func() { u.doneAt.Store(time.Now().UnixNano()) }()
+		n, err := wire.WriteBody(up, nil, body, x.out.Framing, x.trail)
+		u.n = n
+		if err == nil {
+			u.finished.Store(true)
+			return
+		}
+		if !wire.AbortedBy(err) {
+			u.clientErr.Store(&err)
+			up.Close() // half a body must not look like a whole one
+		}
+	}()
+	return u
+}
+
+func (u *upload) finishedWithin(d time.Duration) bool {
+	select {
+	case <-u.done:
+		return u.finished.Load()
+	case <-time.After(d):
+		return false
+	}
+}
+
+// stop ends the upload and waits for it.
+func (u *upload) stop(x *exchange) {
+	select {
+	case <-u.done:
+	default:
+		if x.up != nil {
+			x.up.Bound = true
+			x.spent()
+		}
+		x.client.stopBody()
+		<-u.done
+	}
+	x.r.up += u.n
+}
+
+// tap reads a body, remembers what went wrong, and keeps a copy of its beginning where one is wanted.
+type tap struct {
+	body   *wire.BodyReader
+	err    error
+	copy   int // bytes still wanted
+	copied []byte
+}
+
+func (t *tap) Read(p []byte) (int, error) {
+	n, err := t.body.Read(p)
+	if n > 0 && t.copy > 0 {
+		t.copied = append(t.copied, p[:min(n, t.copy)]...)
+		t.copy -= min(n, t.copy)
+	}
+	if err != nil && err != io.EOF {
+		t.err = err
+	}
+	return n, err
+}
+
+// Ready tells wire.WriteBody when to flush.
+func (t *tap) Ready() bool { return t.body.Ready() }
+
+// authority is what the origin is asked as: the judged name, with its port where it is not the scheme's.
+func authority(d policy.Decision, schemePort uint16) string {
+	host := string(d.Host)
+	if host == "" && d.Addr.IsValid() {
+		host = d.Addr.String()
+		if d.Addr.Is6() {
+			host = "[" + host + "]"
+		}
+	}
+	if d.Port == schemePort {
+		return host
+	}
+	return host + ":" + strconv.Itoa(int(d.Port))
+}
+
+func isSignIn(c catalog.Class) bool { return c == catalog.SignIn || c == catalog.SignInConsumer }
+
+// bindsConnection reports whether a scheme authenticates the connection and not the request.
+func bindsConnection(value string) bool {
+	return len(value) >= 4 && (equalFold(value[:4], "NTLM") || len(value) >= 9 && equalFold(value[:9], "Negotiate"))
+}
+
+// equalFold compares ASCII without case.
+func equalFold(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := 0; i < len(a); i++ {
+		x, y := a[i], b[i]
+		if 'A' <= x && x <= 'Z' {
+			x |= 0x20
+		}
+		if 'A' <= y && y <= 'Z' {
+			y |= 0x20
+		}
+		if x != y {
+			return false
+		}
+	}
+	return true
+}

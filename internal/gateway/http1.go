@@ -1,0 +1,173 @@
+package gateway
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sekisho/internal/gateway/upstream"
+	"sekisho/internal/wire"
+)
+
+// side is the client's side of HTTP/1: on the proxy port, or inside TLS. It serves one request after another, in the
+// order they came; pipelined ones wait in its reader.
+type side struct {
+	c      *conn
+	timed  *upstream.Timed // the socket, whose limits it sets
+	stream net.Conn        // the socket, or TLS over it
+	br     *bufio.Reader
+	head   wire.RequestHead // reused
+	body   wire.BodyReader  // reused
+
+	closing bool        // the response that is written says close
+	begun   bool        // the final response has begun
+	stopped atomic.Bool // the body is no longer wanted
+	alive   func() bool
+}
+
+func newSide(c *conn, timed *upstream.Timed, stream net.Conn) *side {
+	s := &side{c: c, timed: timed, stream: stream, br: readers.Get().(*bufio.Reader)}
+	s.br.Reset(stream)
+	s.alive = func() bool { return !upstream.Gone(c.tcp) }
+	return s
+}
+
+// release gives the reader back; the side must not read any more.
+func (s *side) release() {
+	if s.br != nil {
+		s.br.Reset(nil)
+		readers.Put(s.br)
+		s.br = nil
+	}
+}
+
+// readHead waits for a request and reads its head. The head is valid until the next readHead.
+func (s *side) readHead(wait time.Duration) (*wire.RequestHead, error) {
+	lim := &s.c.g.lim
+	if s.br.Buffered() == 0 {
+		s.c.waiting.Store(true)
+		if s.c.g.draining.Load() {
+			return nil, io.EOF
+		}
+		s.timed.ReadStall = wait
+		_, err := s.br.Peek(1)
+		s.c.waiting.Store(false)
+		if err != nil {
+			return nil, errIdle{err}
+		}
+	}
+	s.timed.ReadStall, s.timed.Phase = 0, time.Now().Add(lim.Head)
+	err := wire.ReadRequestInto(s.br, lim.Wire, &s.head)
+	s.timed.ReadStall, s.timed.Phase = lim.BodyStall, time.Time{}
+	if err != nil {
+		return nil, err
+	}
+	s.closing, s.begun = !s.head.KeepAlive(), false
+	s.stopped.Store(false)
+	return &s.head, nil
+}
+
+// errIdle is an end before a request began: nobody has to be told.
+type errIdle struct{ error }
+
+func (e errIdle) Unwrap() error { return e.error }
+
+// writers buffer a response: its head travels with the beginning of its body.
+var writers = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, 16<<10) }}
+
+// gone reports whether the client has gone away.
+func (s *side) gone() bool { return upstream.Gone(s.c.tcp) }
+
+func (s *side) watch() func() bool { return s.alive }
+
+// interim sends a 1xx. HTTP/1.0 knows none (RFC 9110, section 15.2).
+func (s *side) interim(h *wire.ResponseHead) error {
+	if s.head.Minor == 0 {
+		return nil
+	}
+	b, err := s.c.g.steps.AppendResponse(nil, h, wire.Framing{}, s.head.Minor, false)
+	if err != nil {
+		return err
+	}
+	_, err = s.stream.Write(b)
+	return err
+}
+
+// answer sends the final response.
+func (s *side) answer(h *wire.ResponseHead, f wire.Framing, body io.Reader, trailers func() []wire.Field) (int64, error) {
+	f = f.To(s.head.Minor)
+	if f.Kind == wire.UntilClose && s.head.Minor > 0 {
+		f = wire.Framing{Kind: wire.Chunked} // the client's connection can go on although the origin's cannot
+		trailers = nil
+	}
+	if f.Kind == wire.UntilClose {
+		s.closing = true
+	}
+	w := writers.Get().(*bufio.Writer)
+	w.Reset(s.stream)
+	defer func() {
+		w.Reset(nil)
+		writers.Put(w)
+	}()
+	b, err := s.c.g.steps.AppendResponse(w.AvailableBuffer(), h, f, s.head.Minor, s.closing)
+	if err != nil {
+		return 0, err
+	}
+	s.begun = true
+	if _, err := w.Write(b); err != nil {
+		return 0, &wire.CopyError{Writing: true, Err: err}
+	}
+	return wire.WriteBody(w, w.Flush, body, f, trailers)
+}
+
+// switched sends a 101 and hands out the client's connection for the other protocol.
+func (s *side) switched(h *wire.ResponseHead) (io.Reader, net.Conn, error) {
+	b, err := s.c.g.steps.AppendResponse(nil, h, wire.Framing{}, s.head.Minor, false)
+	if err != nil {
+		return nil, nil, err
+	}
+	s.begun, s.closing = true, true
+	if _, err := s.stream.Write(b); err != nil {
+		return nil, nil, err
+	}
+	return s.br, s.stream, nil
+}
+
+// stopBody makes a read of the request body end soon: within the pace at which a waiting read looks up.
+func (s *side) stopBody() { s.stopped.Store(true) }
+
+// willClose says that the connection ends after this response.
+func (s *side) willClose() { s.closing = true }
+
+// hasBegun reports whether a response is under way, so that no other can be told.
+func (s *side) hasBegun() bool { return s.begun }
+
+// linger reads what the client still sends for a moment, so that a reset does not overtake the last response (RFC 9112,
+// section 9.6).
+func (s *side) linger() {
+	if half, ok := s.stream.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite()
+	}
+	s.timed.ReadStall, s.timed.Phase = 0, time.Now().Add(s.c.g.lim.Linger)
+	_, _ = io.CopyN(io.Discard, s.br, 256<<10)
+}
+
+// headError tells what to answer for a head that could not be read: the reason, or "" when there is nobody to answer.
+func headError(err error) (status int, detail string, answerable bool) {
+	var bad *wire.Error
+	var stall *upstream.StallError
+	var idle errIdle
+	switch {
+	case errors.As(err, &bad):
+		return bad.Status(), bad.Code, true
+	case errors.As(err, &idle):
+		return 0, "", false
+	case errors.As(err, &stall):
+		return 408, "head-timeout", true
+	}
+	return 0, "", false
+}

@@ -1,0 +1,226 @@
+package gateway
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"strings"
+
+	"golang.org/x/net/http2"
+
+	"sekisho/internal/gateway/refusal"
+	"sekisho/internal/policy"
+	"sekisho/internal/wire"
+)
+
+// serveHTTP2 serves a connection by HTTP/2: golang.org/x/net's server for frames, flow control and floods (its bounds
+// on resets, CONTINUATION and control frames are its own), our handler for every request. The server hands on paths
+// with spaces, odd methods, a Host beside :authority and lengths that do not hold; the exchange's serialiser refuses
+// all of them, as it does for HTTP/1.
+func (v *reading) serveHTTP2() {
+	lim := &v.c.g.lim
+	headBytes := lim.Wire.HeadBytes
+	if headBytes <= 0 {
+		headBytes = 64 << 10
+	}
+	base := &http.Server{MaxHeaderBytes: headBytes}
+	server := &http2.Server{
+		MaxConcurrentStreams:         lim.Streams,
+		MaxReadFrameSize:             16 << 10, // the least (RFC 9113, section 4.2)
+		MaxUploadBufferPerStream:     256 << 10,
+		MaxUploadBufferPerConnection: 1 << 20,
+		IdleTimeout:                  lim.KeepAlive,
+		WriteByteTimeout:             lim.WriteStall,
+	}
+	if err := http2.ConfigureServer(base, server); err != nil {
+		v.connect.fail(&fault{reason: policy.ReasonInternal, err: err, deny: true})
+		return
+	}
+	// Frames are the server's to time: a stream may wait for its origin for as long as the exchange allows.
+	v.c.timed.ReadStall = 0
+	v.c.setDrain(func() {
+		gone, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = base.Shutdown(gone) // sends GOAWAY and returns; open streams finish
+	})
+	server.ServeConn(v.tls, &http2.ServeConnOpts{BaseConfig: base, Handler: http.HandlerFunc(v.handle)})
+	v.c.setDrain(nil)
+}
+
+// handle serves one stream. A panic is a fault of ours: it ends the stream, and nothing was sent on its account.
+func (v *reading) handle(w http.ResponseWriter, h *http.Request) {
+	r := v.begin(nil)
+	s := &stream{w: w, h: h, ctx: h.Context()}
+	defer r.end()
+	defer func() {
+		if cause := recover(); cause != nil {
+			v.c.g.metrics.Count(EventPanic)
+			v.c.g.log.Error("panic", "connection_id", v.c.id, "request_id", r.id, "fault", panicText(cause), "stack", string(debug.Stack()))
+			r.fail(&fault{reason: policy.ReasonInternal, deny: true})
+			panic(http.ErrAbortHandler)
+		}
+	}()
+	r.method = h.Method
+	r.accept, r.acceptLanguage = h.Header.Get("Accept"), h.Header.Get("Accept-Language")
+	r.authority = cut(h.Host, sniKept)
+	in, f := s.incoming()
+	if f == nil {
+		f = v.serveRequest(r, in, s, nil)
+	}
+	if f == nil {
+		return
+	}
+	r.refuse(s, f)
+	if f.told || f.gone {
+		s.abort = true
+	}
+	if s.abort {
+		r.end()
+		defer func() { panic(http.ErrAbortHandler) }() // RST_STREAM: half a response must not look whole
+	}
+}
+
+// stream is the client's side of one HTTP/2 request.
+type stream struct {
+	w     http.ResponseWriter
+	h     *http.Request
+	ctx   context.Context
+	begun bool
+	close bool
+	abort bool
+}
+
+// incoming reads what the request means.
+func (s *stream) incoming() (incoming, *fault) {
+	h := s.h
+	in := incoming{method: h.Method, path: h.RequestURI, authority: h.Host}
+	bad := func(detail string) (incoming, *fault) {
+		return in, &fault{reason: refusal.BadRequest, detail: detail, deny: true}
+	}
+	if h.TLS == nil { // :scheme was not https (RFC 9113, section 8.3.1)
+		return bad("scheme")
+	}
+	if hosts := h.Header["Host"]; len(hosts) > 1 || len(hosts) == 1 && !wire.SameAuthority(hosts[0], h.Host, 443) {
+		return bad(wire.CodeHostMismatch)
+	}
+	lengths := h.Header["Content-Length"]
+	if len(lengths) > 1 {
+		return bad(wire.CodeContentLengthMany)
+	}
+	in.fields = make([]wire.Field, 0, len(h.Header)+4)
+	for name, values := range h.Header {
+		if name == "Host" {
+			continue // said by :authority, judged, and set by the serialiser
+		}
+		for _, value := range values {
+			in.fields = append(in.fields, wire.Field{Name: name, Value: value})
+		}
+	}
+	switch {
+	case h.ContentLength > 0:
+		in.framing = wire.Framing{Kind: wire.Length, Length: h.ContentLength}
+	case h.ContentLength < 0:
+		in.framing = wire.Framing{Kind: wire.Chunked, Trailer: strings.Join(trailerNames(h.Trailer), ", ")}
+		in.trailers = s.trailers
+	case len(lengths) == 1:
+		in.framing = wire.Framing{Kind: wire.Length}
+	}
+	if in.framing.Kind == wire.Chunked || in.framing.Length > 0 {
+		in.body = h.Body
+	}
+	return in, nil
+}
+
+func trailerNames(h http.Header) []string {
+	var names []string
+	for name := range h {
+		names = append(names, name)
+	}
+	return names
+}
+
+// trailers are those of the request, known after its body.
+func (s *stream) trailers() []wire.Field {
+	var out []wire.Field
+	for name, values := range s.h.Trailer {
+		for _, value := range values {
+			out = append(out, wire.Field{Name: name, Value: value})
+		}
+	}
+	return out
+}
+
+func (s *stream) watch() func() bool { return func() bool { return s.ctx.Err() == nil } }
+func (s *stream) stopBody()          { s.h.Body.Close() }
+func (s *stream) hasBegun() bool     { return s.begun }
+func (s *stream) willClose()         { s.close = true }
+
+// interim sends a 1xx. The 100 is the server's own: it sends one when the body is first read.
+func (s *stream) interim(h *wire.ResponseHead) error {
+	if h.Status == 100 {
+		return nil
+	}
+	s.setFields(h)
+	s.w.WriteHeader(h.Status)
+	clear(s.w.Header())
+	return nil
+}
+
+// setFields puts the end-to-end fields of h on the response. They have passed the same checks as on HTTP/1.
+func (s *stream) setFields(h *wire.ResponseHead) {
+	header := s.w.Header()
+	for _, f := range wire.HopByHop(h.Fields) {
+		if equalFold(f.Name, "Alt-Svc") { // would lead around the checkpoint (RFC 7838)
+			continue
+		}
+		name := http.CanonicalHeaderKey(f.Name)
+		header[name] = append(header[name], f.Value)
+	}
+}
+
+func (s *stream) answer(h *wire.ResponseHead, f wire.Framing, body io.Reader, trailers func() []wire.Field) (int64, error) {
+	if _, err := wire.AppendResponse(nil, h, f, 1, false); err != nil {
+		return 0, err // what may not be said in HTTP/1 may not be said here
+	}
+	s.setFields(h)
+	header := s.w.Header()
+	if f.Kind != wire.NoBody {
+		delete(header, "Content-Length")
+	}
+	if f.Kind == wire.Length {
+		header["Content-Length"] = []string{strconv.FormatInt(f.Length, 10)}
+	}
+	for _, name := range []string{"Content-Type", "Date"} { // the server would guess what is not there
+		if _, ok := header[name]; !ok {
+			header[name] = nil
+		}
+	}
+	if s.close {
+		header["Connection"] = []string{"close"} // becomes GOAWAY
+	}
+	s.begun = true
+	s.w.WriteHeader(h.Status)
+	if f.Kind == wire.NoBody {
+		return 0, nil
+	}
+	flush := http.NewResponseController(s.w).Flush
+	plain := wire.Framing{Kind: wire.UntilClose}
+	if f.Kind == wire.Length {
+		plain = f
+	}
+	n, err := wire.WriteBody(s.w, flush, body, plain, nil)
+	if err == nil && trailers != nil {
+		for _, t := range trailers() {
+			header.Add(http.TrailerPrefix+t.Name, t.Value)
+		}
+	}
+	return n, err
+}
+
+// switched is never asked: HTTP/2 has no 101 (RFC 9113, section 8.6), and no Upgrade is passed on from it.
+func (s *stream) switched(*wire.ResponseHead) (io.Reader, net.Conn, error) {
+	return nil, nil, http.ErrNotSupported
+}

@@ -1,0 +1,108 @@
+package gateway
+
+import (
+	"time"
+
+	"sekisho/internal/wire"
+)
+
+// Limits bound everything that a client or an origin could make wait or grow. A zero field takes its default. "Chosen"
+// numbers have no source outside this page.
+type Limits struct {
+	// Connections is how many client connections are open at once; default 20,000 (chosen: two descriptors each under
+	// the usual limit of 65,536). One too many is answered 503.
+	Connections int
+	// PerClient is how many of them one address may hold; default 4,096 (chosen: a terminal server with hundreds of
+	// people behind one address is still served).
+	PerClient int
+
+	// Wire bounds message heads, on both sides.
+	Wire wire.Limits
+	// FirstByte is how long a new connection may say nothing; default 60 s (chosen).
+	FirstByte time.Duration
+	// Head is how long a head may take from its first byte; default 30 s (chosen: slow, honest links need a second).
+	Head time.Duration
+	// KeepAlive is how long a connection may wait between two requests; default 2 min (chosen: what browsers keep).
+	KeepAlive time.Duration
+	// Hello is how long the ClientHello may take after the 200 to CONNECT; default 30 s (chosen: browsers open
+	// connections ahead of need).
+	Hello time.Duration
+	// Handshake is how long TLS with the client may take; default 15 s (chosen).
+	Handshake time.Duration
+
+	// Resolve is how long a name may take to resolve; default 8 s (chosen: two tries of a usual resolver).
+	Resolve time.Duration
+	// Dial is how long one address may take to accept; default 8 s (chosen: two lost SYN packets).
+	Dial time.Duration
+	// Addresses is how many addresses of a name are tried; default 3 (chosen).
+	Addresses int
+	// OriginHandshake is how long TLS with the origin may take; default 15 s (chosen).
+	OriginHandshake time.Duration
+	// SignInStall is how long a sign-in host may send nothing; default 2 min (chosen: above the 100 s after which usual
+	// clients give up).
+	SignInStall time.Duration
+	// OriginStall is the same for every other host; default 35 min (chosen: long polls and event streams of half an
+	// hour pass; a dead peer is found by TCP keep-alive long before).
+	OriginStall time.Duration
+	// BodyStall is how long a client may send nothing in the middle of a body; default 5 min (chosen).
+	BodyStall time.Duration
+	// WriteStall is how long either side may take nothing of what is sent to it; default 5 min (chosen).
+	WriteStall time.Duration
+	// SmallBody is the largest request body that is read whole before the origin is asked; default 32 KiB (chosen: every
+	// token request fits, and can be replayed).
+	SmallBody int64
+
+	// TunnelIdle is how long a tunnel may be silent unless the catalog asks for more; default 35 min (chosen: above the
+	// half hour that push services ask for).
+	TunnelIdle time.Duration
+	// TunnelHalfClosed is the same after one side has finished; default 2 min (chosen).
+	TunnelHalfClosed time.Duration
+
+	// Streams is how many requests one HTTP/2 connection may have open; default 100 (RFC 9113, section 6.5.2).
+	Streams uint32
+	// Linger is how long a connection is read after a refusal, so that the refusal arrives; default 1 s (chosen).
+	Linger time.Duration
+}
+
+func (l Limits) withDefaults() Limits {
+	for _, d := range []struct {
+		field *time.Duration
+		value time.Duration
+	}{
+		{&l.FirstByte, time.Minute},
+		{&l.Head, 30 * time.Second},
+		{&l.KeepAlive, 2 * time.Minute},
+		{&l.Hello, 30 * time.Second},
+		{&l.Handshake, 15 * time.Second},
+		{&l.Resolve, 8 * time.Second},
+		{&l.Dial, 8 * time.Second},
+		{&l.OriginHandshake, 15 * time.Second},
+		{&l.SignInStall, 2 * time.Minute},
+		{&l.OriginStall, 35 * time.Minute},
+		{&l.BodyStall, 5 * time.Minute},
+		{&l.WriteStall, 5 * time.Minute},
+		{&l.TunnelIdle, 35 * time.Minute},
+		{&l.TunnelHalfClosed, 2 * time.Minute},
+		{&l.Linger, time.Second},
+	} {
+		if *d.field <= 0 {
+			*d.field = d.value
+		}
+	}
+	if l.Connections <= 0 {
+		l.Connections = 20_000
+	}
+	if l.PerClient <= 0 {
+		l.PerClient = 4_096
+	}
+	if l.Addresses <= 0 {
+		l.Addresses = 3
+	}
+	if l.SmallBody <= 0 {
+		l.SmallBody = 32 << 10
+	}
+	if l.Streams == 0 {
+		l.Streams = 100
+	}
+	return l
+}

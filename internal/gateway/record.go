@@ -1,0 +1,271 @@
+package gateway
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"time"
+
+	"sekisho/internal/audit"
+	"sekisho/internal/policy"
+	"sekisho/internal/wire"
+)
+
+// request is one request from its head to its record: what was asked, what was decided, what came of it. Every request
+// ends in one log line and one count; a CONNECT, a plain request, a sign-in and a refusal also in an audit record.
+type request struct {
+	c       *conn
+	kind    Kind
+	id      string
+	start   time.Time // by the gateway's clock, for the record
+	began   time.Time // monotonic, for the duration
+	edition *Edition  // loaded once: the request keeps it to its end
+
+	method         string
+	host           string // asked for: normal form where it has one
+	port           uint16
+	authority      string // of a request inside a connection that is read
+	accept         string // for the refusal page
+	acceptLanguage string
+
+	subject  policy.Subject
+	ask      policy.Ask
+	hello    policy.Hello
+	decision policy.Decision
+	signIn   *signIn // what was seen of a sign-in; nil elsewhere
+
+	status      int
+	up, down    int64
+	replayed    bool
+	faultCode   policy.Reason
+	faultDetail string
+	cause       error // for the log only
+	done        bool
+}
+
+// begin opens the request whose head was read on the proxy port; head is nil when it could not be read.
+func (c *conn) begin(head *wire.RequestHead) *request {
+	r := &request{c: c, kind: KindConnect, id: c.g.newID(), start: c.g.now(), began: time.Now(), edition: c.g.edition.Load()}
+	r.subject.Client = c.client
+	if head != nil {
+		r.method = head.Method
+		r.accept, _ = head.Get("Accept")
+		r.acceptLanguage, _ = head.Get("Accept-Language")
+	}
+	return r
+}
+
+// begin opens a request inside a connection that is read.
+func (v *reading) begin(head *wire.RequestHead) *request {
+	r := v.c.begin(head)
+	c := v.connect
+	r.kind, r.subject, r.ask, r.hello, r.host, r.port = KindIntercepted, c.subject, c.ask, c.hello, c.host, c.port
+	r.decision = v.now.Load().decision
+	return r
+}
+
+// notice keeps what a sign-in's head says: the kind of endpoint, the tenant, the client id. Nothing is kept of requests
+// to other hosts.
+func (r *request) notice(method, path string, fields []wire.Field) {
+	r.method = method
+	if isSignIn(r.decision.Class) {
+		r.signIn = newSignIn(path, fields)
+	}
+}
+
+// noticeBody looks for the client id in a form that was read whole.
+func (r *request) noticeBody(form []byte) {
+	if r.signIn != nil {
+		r.signIn.noticeForm(form)
+	}
+}
+
+// shownHost is what a page may repeat of the host.
+func (r *request) shownHost() string {
+	if r.decision.Host != "" {
+		return string(r.decision.Host)
+	}
+	return r.host
+}
+
+// fault is the code of what went wrong after the decision; "" when the decision itself refused or nothing did.
+func (r *request) fault() string {
+	switch {
+	case r.faultCode == "" || r.decision.Verdict == policy.Deny && r.faultCode == r.decision.Reason:
+		return r.faultDetail
+	case r.faultDetail != "":
+		return string(r.faultCode) + "/" + r.faultDetail
+	}
+	return string(r.faultCode)
+}
+
+// reason is the decision's; a decision without one is an internal fault.
+func (r *request) reason() policy.Reason {
+	if r.decision.Reason == "" {
+		return policy.ReasonInternal
+	}
+	return r.decision.Reason
+}
+
+// end closes the request: record, line, count. It does so once.
+func (r *request) end() {
+	if r.done {
+		return
+	}
+	r.done = true
+	took := time.Since(r.began)
+	g := r.c.g
+	g.metrics.Finished(Outcome{
+		Kind: r.kind, Verdict: r.decision.Verdict, Action: r.decision.Action, Reason: r.reason(), Mode: r.decision.Mode,
+		Status: r.status, Fault: string(r.faultCode), Duration: took, Up: r.up, Down: r.down,
+	})
+	if g.rec != nil {
+		if r.kind != KindIntercepted || r.decision.Verdict == policy.Deny {
+			g.rec.Record(r.record(audit.Decision, took))
+		} else if r.signIn != nil {
+			g.rec.Record(r.record(audit.SignIn, took))
+		}
+	}
+	r.line(took)
+}
+
+// record makes the audit record.
+func (r *request) record(kind audit.Kind, took time.Duration) audit.Record {
+	d := &r.decision
+	a := audit.Record{
+		Kind: kind, TimeMicros: r.start.UnixMicro(), RequestID: r.id, Connection: r.c.id,
+		User: r.subject.User, Groups: r.subject.Groups,
+		Method: r.method, Host: cut(r.host, sniKept), Port: r.port, SNI: printable(r.hello.RawSNI), Authority: printable(r.authority),
+		Verdict: verdictText(d.Verdict), Action: actionText(d.Action), Reason: string(r.reason()), Would: string(d.Would),
+		Rule: ruleText(d.Rule), Ring: d.Ring, Mode: modeText(d), Profile: d.Profile,
+		Status: r.status, BytesUp: r.up, BytesDown: r.down, DurationMicros: took.Microseconds(), Error: r.fault(),
+	}
+	if r.subject.Client.IsValid() {
+		a.Client = r.subject.Client.String()
+	}
+	if d.Addr.IsValid() {
+		a.Addr = d.Addr.String()
+	}
+	if r.edition != nil && r.edition.Program != nil {
+		a.PolicyHash, a.CatalogVersion = r.edition.Program.Hash(), r.edition.Program.CatalogVersion()
+	}
+	if s := r.signIn; s != nil {
+		a.Endpoint, a.Tenant, a.Application, a.AADSTS = s.endpoint, s.tenant, s.application, s.code
+		a.CorrelationID, a.UserAgent = s.correlation, s.agent
+		a.Outcome = s.outcome(r.status, r.faultCode != "")
+	}
+	return a
+}
+
+// line writes the one log line. It holds no path, no query and no header value.
+func (r *request) line(took time.Duration) {
+	ctx := context.Background()
+	if !r.c.g.log.Enabled(ctx, slog.LevelInfo) {
+		return
+	}
+	d := &r.decision
+	attrs := make([]slog.Attr, 0, 28)
+	text := func(key, value string) {
+		if value != "" {
+			attrs = append(attrs, slog.String(key, value))
+		}
+	}
+	text("request_id", r.id)
+	text("connection_id", r.c.id)
+	text("kind", string(r.kind))
+	text("verdict", verdictText(d.Verdict))
+	text("action", actionText(d.Action))
+	text("reason", string(r.reason()))
+	text("would", string(d.Would))
+	text("rule", ruleText(d.Rule))
+	text("ring", d.Ring)
+	text("mode", modeText(d))
+	text("profile", d.Profile)
+	if r.subject.Client.IsValid() {
+		text("client", r.subject.Client.String())
+	}
+	text("user", r.subject.User)
+	text("method", r.method)
+	text("host", printable(cut(r.host, sniKept)))
+	if r.port != 0 {
+		attrs = append(attrs, slog.Int("port", int(r.port)))
+	}
+	text("sni", printable(r.hello.RawSNI))
+	text("authority", printable(r.authority))
+	if d.Addr.IsValid() {
+		text("address", d.Addr.String())
+	}
+	if s := r.signIn; s != nil {
+		text("endpoint", s.endpoint)
+		text("tenant", s.tenant)
+		text("aadsts", s.code)
+	}
+	attrs = append(attrs, slog.Int("status", r.status), slog.Int64("duration_ms", took.Milliseconds()),
+		slog.Int64("bytes_up", r.up), slog.Int64("bytes_down", r.down))
+	if r.replayed {
+		attrs = append(attrs, slog.Bool("replayed", true))
+	}
+	text("error", r.fault())
+	if r.cause != nil {
+		text("cause", printable(cut(r.cause.Error(), 300)))
+	}
+	r.c.g.log.LogAttrs(ctx, slog.LevelInfo, "request", attrs...)
+}
+
+// printable replaces what is not printable ASCII: a record is read on terminals and in spreadsheets.
+func printable(s string) string {
+	for i := 0; i < len(s); i++ {
+		if s[i] < 0x20 || s[i] > 0x7e {
+			return strings.Map(func(c rune) rune {
+				if c < 0x20 || c > 0x7e {
+					return '?'
+				}
+				return c
+			}, s)
+		}
+	}
+	return s
+}
+
+func verdictText(v policy.Verdict) string {
+	if v == policy.Permit {
+		return "permit"
+	}
+	return "deny"
+}
+
+func actionText(a policy.Action) string {
+	switch a {
+	case policy.Tunnel:
+		return "tunnel"
+	case policy.Intercept:
+		return "intercept"
+	case policy.Forward:
+		return "forward"
+	default:
+		return "refuse"
+	}
+}
+
+// modeText is the ring's mode; "" where no ring was asked.
+func modeText(d *policy.Decision) string {
+	if d.Ring == "" {
+		return ""
+	}
+	switch d.Mode {
+	case policy.Report:
+		return "report"
+	case policy.Off:
+		return "off"
+	default:
+		return "enforce"
+	}
+}
+
+// ruleText is where a rule was written, or what it is.
+func ruleText(r policy.Rule) string {
+	if r.Pos.Known() {
+		return r.Pos.String()
+	}
+	return r.Text
+}

@@ -1,0 +1,150 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+
+	"sekisho/internal/gateway/refusal"
+	"sekisho/internal/gateway/upstream"
+	"sekisho/internal/policy"
+	"sekisho/internal/wire"
+)
+
+// fault is why a request was not carried out. Functions return it; refuse is the one place that tells it.
+type fault struct {
+	reason policy.Reason
+	status int    // 0: the reason's
+	detail string // a further stable code
+	err    error  // for the log; never shown
+	deny   bool   // the request was refused by us, whatever the decision said
+	gone   bool   // there is nobody to tell
+	told   bool   // the response had begun and was cut
+	stale  bool   // nothing was answered: a kept connection may have been closed
+}
+
+// denied is the fault of a decision that refuses.
+func denied(d policy.Decision) *fault { return &fault{reason: d.Reason, deny: true} }
+
+// clientFault is a client that went away or stopped sending. A malformed body is told.
+func clientFault(err error) *fault {
+	var bad *wire.Error
+	if errors.As(err, &bad) {
+		return &fault{reason: refusal.BadRequest, status: bad.Status(), detail: bad.Code, err: err, deny: true}
+	}
+	var stall *upstream.StallError
+	if errors.As(err, &stall) && stall.Op == "read" {
+		return &fault{reason: refusal.RequestTimeout, detail: "body-timeout", err: err}
+	}
+	return &fault{reason: refusal.RequestTimeout, detail: "client-gone", err: err, gone: true}
+}
+
+// upstreamFault names what went wrong on the way to an origin.
+func upstreamFault(err error) *fault {
+	f := &fault{reason: refusal.UpstreamUnreachable, err: err}
+	var e *upstream.Error
+	if !errors.As(err, &e) {
+		return f
+	}
+	f.detail = e.Step
+	switch {
+	case e.Step == "certificate":
+		f.reason = refusal.UpstreamCertificate
+	case e.Timeout():
+		f.reason = refusal.UpstreamTimeout
+	case e.Step == "handshake":
+		f.reason = refusal.UpstreamHandshake
+	}
+	return f
+}
+
+// resolveFault names what went wrong while a name was looked up.
+func resolveFault(err error) *fault {
+	f := &fault{reason: refusal.NameNotFound, detail: "no-address", err: err}
+	var timeout interface{ Timeout() bool }
+	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout() {
+		f.status, f.detail = 504, "dns-timeout"
+	}
+	return f
+}
+
+// codeOf is the stable code in err, "" when there is none.
+func codeOf(err error) string {
+	var bad *wire.Error
+	if errors.As(err, &bad) {
+		return bad.Code
+	}
+	return ""
+}
+
+// refuse tells f to the client and notes it in the record. After it the connection ends, except after a 407, which
+// asks the client to come again.
+func (r *request) refuse(to client, f *fault) {
+	r.fail(f)
+	if f.gone || f.told || to.hasBegun() {
+		return
+	}
+	page := r.page(f)
+	if page.Status != 407 {
+		to.willClose()
+	}
+	h := &wire.ResponseHead{Minor: 1, Status: page.Status, Reason: http.StatusText(page.Status), Fields: page.Fields}
+	framing := wire.Framing{Kind: wire.Length, Length: int64(len(page.Body))}
+	if r.method == "HEAD" {
+		h.Fields = append(h.Fields, wire.Field{Name: "Content-Length", Value: strconv.Itoa(len(page.Body))})
+		framing, page.Body = wire.Framing{}, nil
+	}
+	r.status = page.Status
+	n, err := to.answer(h, framing, bytes.NewReader(page.Body), nil)
+	r.down += n
+	if err != nil && r.cause == nil {
+		r.cause = err
+	}
+}
+
+// fail notes f in the record.
+func (r *request) fail(f *fault) {
+	r.faultCode, r.faultDetail, r.cause = f.reason, f.detail, f.err
+	if f.deny {
+		if r.decision.Verdict != policy.Deny || r.decision.Reason == "" {
+			r.decision.Verdict, r.decision.Action, r.decision.Reason = policy.Deny, policy.Refuse, f.reason
+		}
+	}
+}
+
+// page makes the response that tells f.
+func (r *request) page(f *fault) refusal.Response {
+	e := r.edition
+	if e == nil {
+		e = &Edition{}
+	}
+	return r.c.g.pages.Make(refusal.Refusal{
+		Status: f.status, Reason: f.reason, Detail: f.detail, Host: r.shownHost(), RequestID: r.id, Contact: e.Contact,
+	}, refusal.Reader{Accept: r.accept, AcceptLanguage: r.acceptLanguage, Language: e.Language})
+}
+
+// refuseHead answers a request whose head could not be read, when there is somebody to answer.
+func (c *conn) refuseHead(err error) {
+	c.side.refuseHead(err, c.begin(nil))
+}
+
+// refuseHead answers a head that could not be read and leaves a record of it. r has nothing of the request in it.
+func (s *side) refuseHead(err error, r *request) {
+	status, detail, answerable := headError(err)
+	if !answerable {
+		return
+	}
+	s.closing, s.begun, s.head.Minor = true, false, 1
+	f := &fault{reason: refusal.BadRequest, status: status, detail: detail, err: err, deny: true}
+	switch status {
+	case 408:
+		f.reason = refusal.RequestTimeout
+	case 414, 431:
+		f.reason = refusal.HeadTooLarge
+	}
+	r.refuse(s, f)
+	r.end()
+	s.linger()
+}

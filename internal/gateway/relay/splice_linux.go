@@ -1,0 +1,163 @@
+package relay
+
+import (
+	"errors"
+	"net"
+	"os"
+	"runtime"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// spliceBytes is asked of the kernel at once. The kernel's default pipe holds 64 KiB (pipe(7)); a larger one is asked
+// for when a pipe is made, and what was granted does not matter for correctness.
+const spliceBytes = 256 << 10
+
+// pipe is the kernel buffer that splice needs between two sockets (splice(2): one end must be a pipe).
+type pipe struct{ r, w int }
+
+// pipes keeps pipes that are empty. A pipe is taken when bytes are there and given back as soon as there are none, so
+// an idle tunnel holds none; the collector closes what the pool drops.
+var pipes = sync.Pool{}
+
+func takePipe() (*pipe, error) {
+	if p, ok := pipes.Get().(*pipe); ok && p != nil {
+		return p, nil
+	}
+	var fds [2]int
+	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+		return nil, os.NewSyscallError("pipe2", err)
+	}
+	_, _ = unix.FcntlInt(uintptr(fds[0]), unix.F_SETPIPE_SZ, spliceBytes)
+	p := &pipe{r: fds[0], w: fds[1]}
+	runtime.SetFinalizer(p, (*pipe).close)
+	return p, nil
+}
+
+func (p *pipe) close() {
+	runtime.SetFinalizer(p, nil)
+	unix.Close(p.r)
+	unix.Close(p.w)
+}
+
+// splice is pump between two TCP connections. handled is false when nothing was moved and the kernel cannot do it.
+func (t *tunnel) splice(dst, src *net.TCPConn) (total int64, handled bool, err error) {
+	in, err := src.SyscallConn()
+	if err != nil {
+		return 0, false, nil
+	}
+	out, err := dst.SyscallConn()
+	if err != nil {
+		return 0, false, nil
+	}
+	f := flow{}
+	// One closure a direction for the whole life of the tunnel: a closure in the loop would be garbage for each round.
+	fill, drain := f.fill, f.drain
+	defer f.release()
+	_ = src.SetReadDeadline(time.Now().Add(max(t.left(), 0)))
+	for {
+		if err := in.Read(fill); err != nil {
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				if err := t.stillIdle(src); err != nil {
+					return total, true, err
+				}
+				continue
+			}
+			return total, true, err
+		}
+		if f.err != nil {
+			if total == 0 && (errors.Is(f.err, unix.EINVAL) || errors.Is(f.err, unix.ENOSYS) || errors.Is(f.err, unix.EMFILE) || errors.Is(f.err, unix.ENFILE)) {
+				return 0, false, nil // nothing was taken from src: copying through memory loses nothing
+			}
+			return total, true, f.err
+		}
+		if f.held == 0 {
+			return total, true, nil // src has finished
+		}
+		t.moved()
+		_ = dst.SetWriteDeadline(time.Now().Add(t.lim.Idle))
+		for f.held > 0 {
+			before := f.held
+			if err := out.Write(drain); err != nil {
+				return total, true, notDeadline(err)
+			}
+			if f.err != nil {
+				return total, true, f.err
+			}
+			total += int64(before - f.held)
+		}
+		t.moved()
+	}
+}
+
+// flow is one direction's state between two system calls.
+type flow struct {
+	p    *pipe
+	held int // bytes in the pipe
+	err  error
+}
+
+// fill takes what the socket has into the pipe. It answers false, holding no pipe, when the socket has nothing.
+func (f *flow) fill(fd uintptr) bool {
+	if f.p == nil {
+		if f.p, f.err = takePipe(); f.err != nil {
+			return true
+		}
+	}
+	for {
+		n, err := unix.Splice(int(fd), nil, f.p.w, nil, spliceBytes, unix.SPLICE_F_NONBLOCK|unix.SPLICE_F_MOVE)
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err == unix.EAGAIN:
+			f.giveBack()
+			return false
+		case err != nil:
+			f.err = os.NewSyscallError("splice", err)
+			return true
+		}
+		f.held = int(n)
+		if n == 0 {
+			f.giveBack()
+		}
+		return true
+	}
+}
+
+// drain sends what the pipe holds. It answers false when the socket takes no more.
+func (f *flow) drain(fd uintptr) bool {
+	for f.held > 0 {
+		n, err := unix.Splice(f.p.r, nil, int(fd), nil, f.held, unix.SPLICE_F_NONBLOCK|unix.SPLICE_F_MOVE)
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err == unix.EAGAIN:
+			return false
+		case err != nil:
+			f.err = os.NewSyscallError("splice", err)
+			return true
+		}
+		f.held -= int(n)
+	}
+	return true
+}
+
+// giveBack returns an empty pipe to the pool.
+func (f *flow) giveBack() {
+	pipes.Put(f.p)
+	f.p = nil
+}
+
+// release ends the direction: a pipe with bytes in it is closed, an empty one is given back.
+func (f *flow) release() {
+	switch {
+	case f.p == nil:
+	case f.held > 0:
+		f.p.close()
+		f.p = nil
+	default:
+		f.giveBack()
+	}
+}

@@ -1,0 +1,125 @@
+package gateway
+
+import (
+	"io"
+	"net"
+
+	"sekisho/internal/gateway/relay"
+	"sekisho/internal/gateway/upstream"
+	"sekisho/internal/policy"
+)
+
+// tunnel is a connection whose bytes are relayed unseen. It holds no buffer and no limits of its own.
+type tunnel struct {
+	origin   net.Conn
+	ask      policy.Ask
+	hello    policy.Hello
+	decision policy.Decision
+	cut      bool // by a new edition
+}
+
+// relay hands the ClientHello on over the connection that was dialled before the 200, then everything that follows.
+func (c *conn) relay(r *request, up *upstream.Conn, raw []byte) {
+	if n := c.side.br.Buffered(); n > 0 { // what came after the hello
+		rest, _ := c.side.br.Peek(n)
+		raw = append(raw, rest...)
+	}
+	if _, err := up.Write(raw); err != nil {
+		up.Close()
+		r.fail(upstreamFault(err))
+		return
+	}
+	origin := up.Raw()
+	c.timed.Release()
+	c.side.release()
+	c.side, c.timed = nil, nil
+	t := &tunnel{origin: origin, ask: r.ask, hello: r.hello, decision: r.decision}
+	c.mu.Lock()
+	c.tunnel = t
+	c.mu.Unlock()
+	if e := c.g.edition.Load(); e != r.edition { // loaded while this tunnel was being made: Load did not see it
+		if e == nil {
+			e = &Edition{}
+		}
+		c.cutIfForbidden(e)
+	}
+	c.g.metrics.Add(GaugeTunnels, 1)
+	limits := relay.Limits{Idle: c.g.lim.TunnelIdle, HalfClosed: c.g.lim.TunnelHalfClosed}
+	if e := r.edition; e.Catalog != nil {
+		limits.Idle = max(limits.Idle, e.Catalog.Handling(r.decision.Host).IdleTimeout)
+	}
+	totals := relay.Join(c.tcp, origin, limits)
+	c.g.metrics.Add(GaugeTunnels, -1)
+	r.up, r.down = totals.Up+int64(len(raw)), totals.Down
+	c.mu.Lock()
+	c.tunnel = nil
+	if t.cut {
+		r.faultDetail = "edition-changed"
+	} else if totals.End == relay.Idle {
+		r.faultDetail = "tunnel-idle"
+	}
+	c.mu.Unlock()
+}
+
+// cutIfForbidden ends the tunnel of c when e would not permit it as it is.
+func (c *conn) cutIfForbidden(e *Edition) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := c.tunnel
+	if t == nil || t.cut || e.Program != nil && c.g.stillTunnel(e, t) {
+		return
+	}
+	t.cut = true
+	c.g.metrics.Count(EventTunnelCut)
+	t.origin.Close()
+	c.tcp.Close()
+}
+
+func (g *Gateway) stillTunnel(e *Edition, t *tunnel) bool {
+	d := g.rejudge(e, t.ask, t.decision, t.hello)
+	return d.Verdict == policy.Permit && d.Action == t.decision.Action
+}
+
+// rejudge judges an open connection by another edition: the same question, the same address, the same hello.
+func (g *Gateway) rejudge(e *Edition, ask policy.Ask, old policy.Decision, h policy.Hello) policy.Decision {
+	d := g.steps.Decide(e.Program, ask)
+	if d.Verdict == policy.Permit {
+		d = g.steps.DecideAddr(e.Program, d, old.Addr)
+	}
+	if d.Verdict == policy.Permit && !ask.Plain {
+		d = g.steps.DecideTLS(e.Program, d, h)
+	}
+	if d.Verdict == policy.Permit && (d.Addr != old.Addr || d.Host != old.Host || d.Port != old.Port) {
+		return policy.Decision{}
+	}
+	return d
+}
+
+// joinStreams relays after a 101 between the client's stream and the origin's, both of which may be TLS, until one of
+// them ends.
+func (r *request) joinStreams(from io.Reader, to net.Conn, up *upstream.Conn) {
+	c := r.c
+	t := &tunnel{origin: up.Timed.Conn, ask: r.ask, hello: r.hello, decision: r.decision}
+	c.mu.Lock()
+	c.tunnel = t
+	c.mu.Unlock()
+	idle := c.g.lim.TunnelIdle
+	up.Timed.ReadStall, up.Timed.Alive = idle, nil
+	c.timed.ReadStall, c.timed.Alive = idle, nil
+	done := make(chan struct{})
+	go func() { // ends when either side has closed
+		defer close(done)
+		r.up, _ = io.Copy(writerOnly{up}, from)
+		up.Close() // these protocols say goodbye in their own frames; half a connection is of no use to them
+	}()
+	r.down, _ = io.Copy(to, up.Reader)
+	up.Close()
+	c.tcp.Close()
+	<-done
+	c.mu.Lock()
+	c.tunnel = nil
+	c.mu.Unlock()
+}
+
+// writerOnly hides every other method, so that io.Copy takes its plain way.
+type writerOnly struct{ io.Writer }

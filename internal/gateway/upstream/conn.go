@@ -1,0 +1,141 @@
+// Package upstream is the connection to an origin: dialled, secured, used for one exchange at a time, kept for the
+// next one in a Pool.
+//
+//	key := upstream.Key{Road: "direct", Host: d.Host, To: netip.AddrPortFrom(d.Addr, d.Port), TLS: true, Roots: roots, Profile: d.Profile}
+//	c := pool.Take(key)
+//	if c == nil {
+//		c, err = upstream.Dial(ctx, key, dial, limits)
+//	}
+//
+// It never resolves a name and never chooses an address: the address in the key is the one that was judged. Two
+// requests share a connection only when their keys are equal, so nobody's request travels on a connection that was
+// opened for another profile, address or set of trusted roots.
+package upstream
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net"
+	"net/netip"
+	"time"
+
+	"sekisho/internal/endpoint"
+)
+
+// Key says what a connection is for. Connections are shared between requests with equal keys only.
+type Key struct {
+	Road    string         // the way out, "direct" when there is one only
+	Host    endpoint.Host  // the name that the certificate must be for; "" for an address literal without TLS
+	To      netip.AddrPort // the judged address
+	TLS     bool
+	Roots   *x509.CertPool // nil: the system's
+	Profile string         // restriction profile; "" where there is none
+}
+
+// Limits bound a connection. Every field must be set; package gateway documents the defaults.
+type Limits struct {
+	Dial       time.Duration // TCP
+	Handshake  time.Duration // TLS
+	ReadStall  time.Duration
+	WriteStall time.Duration
+}
+
+// Error says which step of reaching an origin went wrong.
+type Error struct {
+	Step string // "dial", "handshake", "certificate"
+	Err  error
+}
+
+func (e *Error) Error() string { return "upstream " + e.Step + ": " + e.Err.Error() }
+func (e *Error) Unwrap() error { return e.Err }
+
+// Timeout reports whether a limit passed.
+func (e *Error) Timeout() bool {
+	if errors.Is(e.Err, context.DeadlineExceeded) {
+		return true
+	}
+	var n net.Error
+	return errors.As(e.Err, &n) && n.Timeout()
+}
+
+// DialFunc opens a TCP connection to exactly one address.
+type DialFunc func(ctx context.Context, to netip.AddrPort) (net.Conn, error)
+
+// Conn is one connection to an origin. It serves one exchange at a time; who holds it owns it.
+type Conn struct {
+	Key    Key
+	Timed  *Timed
+	Reader *bufio.Reader // from the origin; after Secure: decrypted
+
+	// Bound marks a connection that the origin has tied to one user (NTLM, Negotiate: RFC 4559, section 6). A bound
+	// connection is never given to a pool.
+	Bound bool
+	// Uses counts the exchanges begun. Above 1 the origin may have closed in the meantime.
+	Uses int
+
+	stream  net.Conn // what is written to: Timed, or TLS over it
+	secured bool
+	since   time.Time // idle since
+}
+
+// Dial opens the connection of key. It returns *Error.
+func Dial(ctx context.Context, key Key, dial DialFunc, lim Limits) (*Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, lim.Dial)
+	defer cancel()
+	raw, err := dial(ctx, key.To)
+	if err != nil {
+		return nil, &Error{Step: "dial", Err: err}
+	}
+	t := NewTimed(raw, lim.ReadStall, lim.WriteStall)
+	return &Conn{Key: key, Timed: t, stream: t}, nil
+}
+
+// Raw returns the TCP connection for a tunnel, free of limits; c must not be used afterwards.
+func (c *Conn) Raw() net.Conn { return c.Timed.Release() }
+
+// Write writes to the origin.
+func (c *Conn) Write(p []byte) (int, error) { return c.stream.Write(p) }
+
+// Close closes without waiting.
+func (c *Conn) Close() error {
+	// crypto/tls would write an alert and wait for it; nobody reads it.
+	return c.Timed.Conn.Close()
+}
+
+// Gone reports whether the origin has closed.
+func (c *Conn) Gone() bool { return Gone(c.Timed.Conn) }
+
+// Ready makes the connection ready for HTTP: for a key with TLS it performs the handshake, once, and verifies the
+// origin's certificate for Key.Host against Key.Roots. It returns *Error with step "handshake" or "certificate".
+func (c *Conn) Ready(sessions tls.ClientSessionCache, lim Limits) error {
+	if c.secured || !c.Key.TLS {
+		if c.Reader == nil {
+			c.Reader = bufio.NewReaderSize(c.stream, 4<<10)
+		}
+		return nil
+	}
+	t := tls.Client(c.Timed, &tls.Config{
+		ServerName:         string(c.Key.Host),
+		RootCAs:            c.Key.Roots,
+		MinVersion:         tls.VersionTLS12, // RFC 8996 retires what is older
+		NextProtos:         []string{"http/1.1"},
+		ClientSessionCache: sessions,
+	})
+	c.Timed.Phase = time.Now().Add(lim.Handshake)
+	err := t.Handshake()
+	c.Timed.Phase = time.Time{}
+	if err != nil {
+		c.Close()
+		var invalid *tls.CertificateVerificationError
+		if errors.As(err, &invalid) {
+			return &Error{Step: "certificate", Err: err}
+		}
+		return &Error{Step: "handshake", Err: err}
+	}
+	c.stream, c.secured = t, true
+	c.Reader = bufio.NewReaderSize(t, 4<<10)
+	return nil
+}
