@@ -1,0 +1,221 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+
+	"sekisho/internal/catalog"
+	"sekisho/internal/endpoint"
+	"sekisho/internal/finding"
+)
+
+// claimed is one claim of a feature in use.
+type claimed struct {
+	set     *catalog.Set
+	feature catalog.FeatureID
+	pos     finding.Pos // where the feature, or the one that brought it, is written
+}
+
+// features resolves the features and turns their claims into rules.
+func (c *compiler) features() {
+	if len(c.spec.Features) == 0 && len(c.spec.Hosts) == 0 {
+		c.add(finding.New("policy.nothing-allowed", finding.Warning, finding.Pos{}))
+		return
+	}
+	pos := c.expand()
+	seen := map[catalog.ClaimID]bool{}
+	for _, id := range c.program.features {
+		f, ok := c.snap.Feature(id)
+		if !ok {
+			continue
+		}
+		for _, claim := range f.Claims {
+			set, ok := c.snap.Set(claim)
+			if !ok {
+				c.add(finding.New("policy.claim-missing", finding.Warning, pos[id],
+					"feature", string(id), "claim", claim.String()))
+				continue
+			}
+			if seen[claim] {
+				continue
+			}
+			seen[claim] = true
+			if !set.Withdrawn.IsZero() {
+				c.add(finding.New("policy.claim-withdrawn", finding.Info, pos[id], "feature", string(id),
+					"claim", claim.String(), "date", set.Withdrawn.Format("2006-01-02")))
+				continue
+			}
+			if set.Direction == catalog.Outbound {
+				c.claims = append(c.claims, claimed{set: set, feature: id, pos: pos[id]})
+				c.open(set, id, pos[id])
+			}
+		}
+	}
+}
+
+// expand checks the names and fills the program's features. It returns where each is written.
+func (c *compiler) expand() map[catalog.FeatureID]finding.Pos {
+	var all []string
+	for _, f := range c.snap.Features() {
+		all = append(all, string(f.ID))
+	}
+	pos := map[catalog.FeatureID]finding.Pos{}
+	for _, at := range c.spec.Features {
+		id := catalog.FeatureID(at.Text)
+		if first, ok := pos[id]; ok {
+			c.add(finding.New("policy.feature-repeated", finding.Warning, at.Pos,
+				"value", at.Text, "first", first.String()))
+			continue
+		}
+		if _, ok := c.snap.Feature(id); !ok {
+			c.add(finding.New("policy.unknown-feature", finding.Error, at.Pos,
+				"value", at.Text, "want", nearest(at.Text, all), "known", strings.Join(all, ", ")))
+			continue
+		}
+		pos[id] = at.Pos
+	}
+	// Features that come along are shown at the first chosen feature that brings them.
+	var chosen []catalog.FeatureID
+	for _, at := range c.spec.Features {
+		id := catalog.FeatureID(at.Text)
+		if _, ok := pos[id]; !ok || slices.Contains(chosen, id) {
+			continue
+		}
+		chosen = append(chosen, id)
+		along, _ := c.snap.Expand([]catalog.FeatureID{id})
+		for _, other := range along {
+			if _, ok := pos[other]; !ok {
+				pos[other] = at.Pos
+			}
+		}
+	}
+	c.program.features, _ = c.snap.Expand(chosen)
+	return pos
+}
+
+// open adds the rules of one claim.
+func (c *compiler) open(set *catalog.Set, id catalog.FeatureID, pos finding.Pos) {
+	rule := Rule{Text: "feature " + string(id), Pos: pos, Claim: set.ID}
+	ports := tcpOnly(set.Ports)
+	for _, p := range set.Patterns {
+		c.allow(rule, p, ports)
+	}
+	for _, u := range set.URLs {
+		port := u.EffectivePort()
+		c.allow(rule, u.Host, endpoint.Ports{{Proto: endpoint.TCP, First: port, Last: port}})
+	}
+}
+
+func (c *compiler) allow(rule Rule, p endpoint.Pattern, ports endpoint.Ports) {
+	if p.IsZero() || len(ports) == 0 {
+		return
+	}
+	rule.Pattern, rule.Ports = p, ports
+	for _, old := range c.program.rules {
+		if old.Pattern == p && old.Claim == rule.Claim && slices.Equal(old.Ports, ports) {
+			return // a URL beside its own host
+		}
+	}
+	c.program.rules = append(c.program.rules, rule)
+	c.program.feature.Add(p, &allowance{
+		rule:  rule,
+		plain: ports.Allows(endpoint.TCP, portHTTP),
+		exact: p.Kind() == endpoint.Exact,
+		under: c.under(p),
+	})
+}
+
+// under returns the sign-in name, with a leading dot, that p is written beneath, or "".
+func (c *compiler) under(p endpoint.Pattern) string {
+	for _, s := range c.program.beneath {
+		if strings.HasSuffix(p.String(), s) && p.String() != "*"+s {
+			return s
+		}
+	}
+	return ""
+}
+
+// consumerHost warns when login.live.com is not open: more than personal accounts depends on it.
+func (c *compiler) consumerHost() {
+	if len(c.program.features) == 0 {
+		return
+	}
+	for _, k := range c.classes {
+		if k.Class != catalog.SignInConsumer || k.Pattern.Kind() != endpoint.Exact {
+			continue
+		}
+		var space [room]*allowance
+		host := endpoint.Host(k.Pattern.String())
+		if a, _ := choose(c.program.feature.Append(space[:0], host), portHTTPS, false, "", true); a == nil {
+			c.add(finding.New("policy.consumer-host-denied", finding.Warning, c.firstFeature(), "host", string(host)))
+		}
+	}
+}
+
+func (c *compiler) firstFeature() finding.Pos {
+	if len(c.spec.Features) > 0 {
+		return c.spec.Features[0].Pos
+	}
+	return finding.Pos{}
+}
+
+// blockedHosts reports what the features in use ask for and a class keeps closed.
+func (c *compiler) blockedHosts() {
+	for _, k := range c.claims {
+		for _, p := range k.set.Patterns {
+			if p.Kind() == endpoint.Exact {
+				c.blockedHost(k, p)
+			} else {
+				c.narrowed(k, p)
+			}
+		}
+	}
+}
+
+func (c *compiler) blockedHost(k claimed, p endpoint.Pattern) {
+	class := c.snap.Classify(endpoint.Host(p.String())).Class
+	if class == catalog.Ordinary || isSignIn(class) {
+		return
+	}
+	for _, a := range c.program.aliases {
+		if a.rule.Pattern.Covers(p) {
+			return // open to the networks that the administrator named
+		}
+	}
+	args := []string{"host", p.String(), "claim", k.set.ID.String(), "feature", string(k.feature), "class", class.String()}
+	if k.set.Required {
+		c.add(finding.New("policy.required-host-blocked", finding.Warning, k.pos, args...))
+		return
+	}
+	c.add(finding.New("policy.host-blocked", finding.Info, k.pos, args...))
+}
+
+// narrowed notes the classified hosts that a wildcard of a feature would have opened.
+func (c *compiler) narrowed(k claimed, p endpoint.Pattern) {
+	var kept []string
+	for _, class := range c.classes {
+		if class.Class == catalog.Ordinary || isSignIn(class.Class) || !overlap(p, class.Pattern) {
+			continue
+		}
+		if !slices.Contains(kept, class.Pattern.String()) {
+			kept = append(kept, class.Pattern.String())
+		}
+	}
+	if len(kept) == 0 {
+		return
+	}
+	slices.Sort(kept)
+	c.add(finding.New("policy.wildcard-narrowed", finding.Info, k.pos, "pattern", p.String(),
+		"claim", k.set.ID.String(), "feature", string(k.feature), "hosts", strings.Join(kept, ", ")))
+}
+
+// tcpOnly is the TCP part of ports.
+func tcpOnly(ports endpoint.Ports) endpoint.Ports {
+	var out endpoint.Ports
+	for _, r := range ports {
+		if r.Proto == endpoint.TCP {
+			out = append(out, r)
+		}
+	}
+	return out
+}
