@@ -24,6 +24,7 @@ func Build(version string, parts ...*Part) (*Snapshot, finding.List) {
 			featureAt:  map[FeatureID]int{},
 			featuresOf: map[ClaimID][]FeatureID{},
 		},
+		at:     map[any]finding.Pos{},
 		voices: map[endpoint.Pattern]*draftVoice{},
 	}
 	each := func(f func(*Part)) {
@@ -53,7 +54,7 @@ type builder struct {
 	*Snapshot
 	found  finding.List
 	drafts []declared[*setDraft]
-	at     map[ClaimID]finding.Pos
+	at     map[any]finding.Pos // of sources (by string), sets, features and class patterns (by their own types)
 	voices map[endpoint.Pattern]*draftVoice
 	order  []*draftVoice
 }
@@ -69,10 +70,19 @@ func (b *builder) fail(pos finding.Pos, code string, args ...string) {
 	b.found = append(b.found, finding.New("catalog."+code, finding.Error, pos, args...))
 }
 
+// first reports whether key is new; if not, it says where it was written before.
+func (b *builder) first(key any, name string, pos finding.Pos) bool {
+	if at, twice := b.at[key]; twice {
+		b.fail(pos, "repeated", "value", name, "first", at.String())
+		return false
+	}
+	b.at[key] = pos
+	return true
+}
+
 func (b *builder) addSources(p *Part) {
 	for _, d := range p.sources {
-		if _, twice := b.sourceByID[d.v.ID]; twice {
-			b.fail(d.pos, "repeated", "value", d.v.ID, "first", "")
+		if !b.first(d.v.ID, d.v.ID, d.pos) {
 			continue
 		}
 		b.sourceByID[d.v.ID] = d.v
@@ -93,14 +103,9 @@ func (b *builder) sourceNamed(n named) *Source {
 
 func (b *builder) addSets(p *Part) {
 	for _, d := range p.sets {
-		if b.at == nil {
-			b.at = map[ClaimID]finding.Pos{}
-		}
-		if first, twice := b.at[d.v.ID]; twice {
-			b.fail(d.pos, "repeated", "value", d.v.ID.String(), "first", first.String())
+		if !b.first(d.v.ID, d.v.ID.String(), d.pos) {
 			continue
 		}
-		b.at[d.v.ID] = d.pos
 		set := d.v.Set // a copy: parts may be built again
 		set.Source = b.sourceNamed(d.v.source)
 		if set.Seen.IsZero() && set.Source != nil {
@@ -119,8 +124,7 @@ func (b *builder) addSets(p *Part) {
 func (b *builder) addFeatures(p *Part) {
 	for _, d := range p.features {
 		f := d.v.Feature
-		if _, twice := b.featureAt[f.ID]; twice {
-			b.fail(d.pos, "repeated", "value", string(f.ID), "first", "")
+		if !b.first(f.ID, string(f.ID), d.pos) {
 			continue
 		}
 		for _, r := range d.v.requires {
@@ -307,8 +311,7 @@ func (b *builder) addClasses(p *Part) {
 	for _, d := range p.classes {
 		src := b.sourceNamed(d.v.source)
 		for _, h := range d.v.hosts {
-			if slices.ContainsFunc(b.classes, func(c *Classification) bool { return c.Pattern == h.v }) {
-				b.fail(h.pos, "repeated", "value", h.v.String(), "first", "")
+			if !b.first(h.v, h.v.String(), h.pos) {
 				continue
 			}
 			b.classes = append(b.classes, &Classification{d.v.class, h.v, src, d.v.why})

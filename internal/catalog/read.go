@@ -273,32 +273,11 @@ func (r *reader) day(n ast.Node) time.Time {
 	return t
 }
 
-// mistyped says what stands at n in place of want.
+// mistyped says that something else than want stands at n.
 func (r *reader) mistyped(n ast.Node, want string) {
 	if _, ok := n.(*ast.AliasNode); ok {
 		r.fail(r.pos(n), "alias")
 		return
 	}
-	is := "something else"
-	switch n.(type) {
-	case *ast.MappingNode, *ast.MappingValueNode:
-		is = "mapping"
-	case *ast.SequenceNode:
-		is = "list"
-	case *ast.StringNode, *ast.LiteralNode:
-		is = "text"
-	case *ast.BoolNode:
-		is = "boolean"
-	case *ast.IntegerNode, *ast.FloatNode, *ast.InfinityNode, *ast.NanNode:
-		is = "number"
-	case *ast.NullNode, nil:
-		is = "nothing"
-	case *ast.AnchorNode:
-		is = "anchor"
-	case *ast.TagNode:
-		is = "tag"
-	case *ast.MergeKeyNode:
-		is = "merge key"
-	}
-	r.fail(r.pos(n), "type", "want", want, "is", is)
+	r.fail(r.pos(n), "type", "want", want)
 }
