@@ -114,3 +114,5 @@ func replaceStar(pattern string) string {
 	}
 	return out
 }
+
+func mustHost(s string) endpoint.Host { return endpoint.MustHost(s) }

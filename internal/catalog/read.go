@@ -65,8 +65,12 @@ func (r *reader) tree(data []byte) (root ast.Node) {
 		r.fail(pos, "syntax", "said", said)
 		return nil
 	}
-	if len(file.Docs) != 1 || file.Docs[0].Body == nil {
+	switch {
+	case len(file.Docs) > 1:
 		r.fail(whole, "documents", "count", strconv.Itoa(len(file.Docs)))
+		return nil
+	case len(file.Docs) == 0 || file.Docs[0].Body == nil:
+		r.fail(whole, "empty-file")
 		return nil
 	}
 	return file.Docs[0].Body
