@@ -133,7 +133,7 @@ func (e *Error) Status() int {
 		return 501
 	case CodeVersionUnsupported:
 		return 505
-	case CodeNoPlan, CodePlanInvalid, CodeAuthorityInvalid, CodeFramingInvalid, CodeStatus:
+	case CodeNoPlan, CodePlanInvalid, CodeAuthorityInvalid, CodeStatus:
 		return 500
 	}
 	return 400

@@ -49,15 +49,18 @@ func (f Framing) To(clientMinor int) Framing {
 }
 
 // RequestFraming finds how the body of a request ends. It refuses Content-Length beside Transfer-Encoding, any repeated
-// or malformed length, any coding but one "chunked", chunked in HTTP/1.0, and a Trailer that announces what may not be
-// a trailer. RFC 9112, section 6.3 lets a recipient repair some of these; a gateway that repairs is a gateway that can
+// or malformed length, any coding but one "chunked", chunked in HTTP/1.0, a Trailer that announces what may not be
+// a trailer, and a body of CONNECT or TRACE (RFC 9110, sections 9.3.6 and 9.3.8): what follows a CONNECT is the tunnel. RFC 9112, section 6.3 lets a recipient repair some of these; a gateway that repairs is a gateway that can
 // be talked past.
 func RequestFraming(h *RequestHead) (Framing, error) {
 	f, err := parseFraming(h.Fields, h.Minor)
 	if err != nil {
 		return Framing{}, err
 	}
-	if f.Kind == Chunked {
+	if f.Kind == Chunked || f.Length > 0 {
+		if h.Method == "CONNECT" || h.Method == "TRACE" {
+			return Framing{}, refuse(CodeFramingInvalid)
+		}
 		if err := checkDeclared(f.Trailer); err != nil {
 			return Framing{}, err
 		}

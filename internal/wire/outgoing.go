@@ -25,8 +25,8 @@ type Outgoing struct {
 }
 
 // AppendRequest appends the head of o to dst: the one serialiser of requests. It validates method, path, authority,
-// names and values, drops hop-by-hop fields, computes the framing, deletes every field that plan deletes (also with
-// underscores for hyphens) and then sets what plan sets, exactly once each.
+// names and values, drops hop-by-hop fields, computes the framing, deletes every field that plan deletes, whatever any
+// Connection option says, and then sets what plan sets, exactly once each.
 //
 // On an error dst is returned as it was. A plan that is not ready is an error, always the first one looked for. Errors
 // are *Error. Values are trimmed of white space at both ends. AppendRequest does not allocate when dst has room.
@@ -52,7 +52,7 @@ func AppendRequest(dst []byte, o *Outgoing, plan restrict.Plan) ([]byte, error) 
 		if err := checkField(f); err != nil {
 			return dst, err
 		}
-		if deletes(plan, f.Name) {
+		if plan.Deletes(f.Name) {
 			continue
 		}
 		switch roleOf(f.Name) {
@@ -196,27 +196,6 @@ func checkUnderscore(name string) error {
 		}
 	}
 	return nil
-}
-
-// deletes reports whether plan or this package itself keeps name from the origin. The three names are ours whatever
-// the plan says; a plan may know more.
-func deletes(plan restrict.Plan, name string) bool {
-	if plan.Deletes(name) || ownName(name) {
-		return true
-	}
-	for i := 0; i < len(name); i++ {
-		if name[i] != '_' {
-			continue
-		}
-		hyphens := []byte(name)
-		for j := range hyphens {
-			if hyphens[j] == '_' {
-				hyphens[j] = '-'
-			}
-		}
-		return plan.Deletes(string(hyphens))
-	}
-	return false
 }
 
 // hostAgrees compares a Host with the authority that was decided: same name, one trailing dot and case aside, and the

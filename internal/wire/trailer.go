@@ -43,14 +43,7 @@ func forbiddenTrailer(name string) bool {
 			return true
 		}
 	}
-	return ownName(name)
-}
-
-// ownName reports whether name is one of the restriction headers, also where underscores stand for hyphens: gateways
-// behind us that speak CGI read both the same (RFC 3875, section 4.1.18).
-func ownName(name string) bool {
-	return lookalike(name, restrict.HeaderTenants) || lookalike(name, restrict.HeaderContext) ||
-		lookalike(name, restrict.HeaderPolicy)
+	return restrict.Plan{}.Deletes(name)
 }
 
 // lookalike reports whether name equals known with case folded and "_" read as "-".
