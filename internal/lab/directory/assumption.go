@@ -1,0 +1,52 @@
+package directory
+
+// Assumptions are the named switches for what no public source establishes (docs/lab-fidelity.md lists each). The lab
+// notes the name of every switch that shaped an answer beside the sign-in. The zero value of a field means its
+// default, which Load fills in.
+type Assumptions struct {
+	// RestrictionStatus is the HTTP status of AADSTS500021 and AADSTS5000211 in JSON; default 400.
+	RestrictionStatus int `yaml:"restriction-status"`
+	// RestrictionPageStatus is the HTTP status of the same refusals as a page; default 400.
+	RestrictionPageStatus int `yaml:"restriction-page-status"`
+	// RestrictionError is the OAuth "error" that goes with them; default invalid_request.
+	RestrictionError string `yaml:"restriction-error"`
+	// ConsumerPageStatus is the HTTP status of the page with 80045C4D; default 403.
+	ConsumerPageStatus int `yaml:"consumer-page-status"`
+	// MisconfiguredStatus is the HTTP status with which the lab refuses to guess (a restriction header twice, v1
+	// and v2 together, a policy that it does not know); default 400.
+	MisconfiguredStatus int `yaml:"misconfigured-status"`
+}
+
+// Names of the switches as the journal records them.
+const (
+	AssumedRestrictionStatus   = "restriction-status"
+	AssumedRestrictionError    = "restriction-error"
+	AssumedRestrictionPage     = "restriction-page-status"
+	AssumedConsumerPage        = "consumer-page-status"
+	AssumedMisconfigured       = "misconfigured-status"
+	AssumedPartnerIsResource   = "v2-partner-rule-of-resource-tenant"
+	AssumedPrincipalsBlocked   = "v2-service-principals-blocked"
+	AssumedConsumersNotInV1    = "v1-does-not-test-consumers"
+	AssumedTestedBeforeSecrets = "restriction-before-credentials"
+	AssumedAliasUntested       = "restriction-on-alias-hosts"
+	AssumedReuse               = "refresh-token-reuse"
+	AssumedOrdering            = "order-of-errors"
+)
+
+func (a *Assumptions) defaults() {
+	if a.RestrictionStatus == 0 {
+		a.RestrictionStatus = 400
+	}
+	if a.RestrictionPageStatus == 0 {
+		a.RestrictionPageStatus = 400
+	}
+	if a.RestrictionError == "" {
+		a.RestrictionError = "invalid_request"
+	}
+	if a.ConsumerPageStatus == 0 {
+		a.ConsumerPageStatus = 403
+	}
+	if a.MisconfiguredStatus == 0 {
+		a.MisconfiguredStatus = 400
+	}
+}

@@ -1,0 +1,82 @@
+package entra
+
+import (
+	"net/http"
+	"net/url"
+)
+
+// ConsumerHost is where personal accounts sign in.
+const ConsumerHost = "login.live.com"
+
+// Names of the parameters with which the two services hand a browser over to each other. How Microsoft's do it is not
+// public; assumed.
+const (
+	ParamReturn  = "lab_return"  // path and query at this service to come back to
+	ParamBinding = "lab_binding" // the session that the hand-over belongs to
+	ParamTicket  = "lab_ticket"
+)
+
+// toConsumers sends the browser to the consumers' sign-in, to come back with a ticket.
+func (x *exchange) toConsumers(user string) {
+	ses, fresh := x.session()
+	if fresh {
+		x.setSession(ses)
+	}
+	q := url.Values{ParamReturn: {x.r.URL.RequestURI()}, ParamBinding: {ses.csrf}}
+	if user != "" {
+		q.Set("username", user)
+	}
+	if id := x.r.URL.Query().Get("client_id"); id != "" {
+		q.Set("client_id", id)
+	}
+	x.w.Header().Set("Location", "https://"+ConsumerHost+"/oauth20_authorize.srf?"+q.Encode())
+	x.w.WriteHeader(http.StatusFound)
+}
+
+// fromConsumers takes a person who signed in there: /{tenant}/federation/oauth2msa?lab_return=…&lab_ticket=…. The ticket
+// is bound to the session that went, so that nobody can be signed in as somebody else by a link.
+func (x *exchange) fromConsumers() {
+	x.entry.Endpoint = "authorize"
+	q := x.r.URL.Query()
+	ses, fresh := x.session()
+	back, err := url.ParseRequestURI(q.Get(ParamReturn))
+	if fresh || err != nil || back.Host != "" || back.Scheme != "" || x.s.Consumers == nil {
+		x.failPage(failMalformed("no sign-in of this browser is under way"))
+		return
+	}
+	person, ok := x.s.Consumers.Redeem(q.Get(ParamTicket), ses.csrf)
+	if !ok {
+		x.failPage(failMalformed("the ticket is not valid"))
+		return
+	}
+	ses = x.signedIn(ses, person)
+	// The original request goes on as if it had just come, with the person signed in.
+	original := x.r.Clone(x.r.Context())
+	original.URL = back
+	original.Method = http.MethodGet
+	original.Form, original.PostForm = nil, nil
+	x.r = original
+	x.resume(ses)
+}
+
+// resume goes on with the authorize request of x.r for the person of ses.
+func (x *exchange) resume(ses *session) {
+	tenant, rest := cutPath(trimPath(x.r.URL.Path))
+	x.path = tenant
+	x.v1 = rest == "oauth2/authorize"
+	if rest != "oauth2/v2.0/authorize" && rest != "oauth2/authorize" {
+		x.failPage(failMalformed("the sign-in did not begin at an authorize endpoint"))
+		return
+	}
+	a, f := x.authorization()
+	if f != nil {
+		x.failTold(f, a)
+		return
+	}
+	x.about(a.app, ses.person, a.tenant)
+	if f := x.judgeBootstrap(a); f != nil {
+		x.failPage(f)
+		return
+	}
+	x.complete(a, ses)
+}

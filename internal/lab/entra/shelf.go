@@ -1,0 +1,79 @@
+package entra
+
+import (
+	"sync"
+	"time"
+)
+
+// shelf keeps values under unguessable names for a time, at most so many: the oldest leave first. Safe for concurrent
+// use; the values are the caller's to guard, see with.
+type shelf[T any] struct {
+	mu    sync.Mutex
+	max   int
+	items map[string]item[T]
+	order []string // names in the order put, some of them gone already
+}
+
+type item[T any] struct {
+	value   T
+	expires time.Time
+}
+
+func newShelf[T any](max int) *shelf[T] {
+	return &shelf[T]{max: max, items: map[string]item[T]{}}
+}
+
+// put keeps v under name until expires.
+func (s *shelf[T]) put(name string, v T, expires time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.order) >= 2*s.max { // mostly names already gone
+		kept := s.order[:0]
+		for _, n := range s.order {
+			if _, ok := s.items[n]; ok {
+				kept = append(kept, n)
+			}
+		}
+		s.order = kept
+	}
+	for len(s.items) >= s.max && len(s.order) > 0 {
+		delete(s.items, s.order[0])
+		s.order = s.order[1:]
+	}
+	s.items[name] = item[T]{v, expires}
+	s.order = append(s.order, name)
+}
+
+// with runs f on the value under name while nobody else does. It reports false when there is none or its time is over.
+func (s *shelf[T]) with(name string, now time.Time, f func(v T)) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	it, ok := s.items[name]
+	if !ok {
+		return false
+	}
+	if !now.Before(it.expires) {
+		delete(s.items, name)
+		return false
+	}
+	f(it.value)
+	return true
+}
+
+// drop forgets name.
+func (s *shelf[T]) drop(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.items, name)
+}
+
+// dropIf forgets every value that match selects.
+func (s *shelf[T]) dropIf(match func(T) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name, it := range s.items {
+		if match(it.value) {
+			delete(s.items, name)
+		}
+	}
+}

@@ -1,0 +1,150 @@
+// Package lab is the world outside, offline: Microsoft's sign-in, Graph and every other host of the catalog, answering
+// under their real names on loopback, with tenants and people to rehearse with.
+//
+//	w, err := lab.Open(ctx, lab.Options{Dir: dir, Catalog: catalog.Builtin()})
+//	addrs, _ := w.Resolve(ctx, "login.microsoftonline.com") // published addresses
+//	c, _ := w.Dial(ctx, netip.AddrPortFrom(addrs[0], 443))  // leads to a listener on loopback
+//	w.Heads()                                               // each request head, byte for byte
+//
+// The lab sees only bytes on its sockets and shares no code with what it is used to test: it must not import the
+// packages policy, restrict, wire and gateway. It listens on 127.0.0.1 alone, has its own certificate authority whose
+// subject says LAB, and every page of it says that it is a lab. What it does, and from which source that is known,
+// stands in docs/lab-fidelity.md.
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"sekisho/internal/catalog"
+	"sekisho/internal/endpoint"
+	"sekisho/internal/lab/directory"
+	"sekisho/internal/lab/entra"
+	"sekisho/internal/lab/graph"
+	"sekisho/internal/lab/journal"
+	"sekisho/internal/lab/msa"
+	"sekisho/internal/lab/origin"
+	"sekisho/internal/lab/page"
+	"sekisho/internal/lab/token"
+)
+
+// Options of Open. Catalog is required.
+type Options struct {
+	// Dir is the lab's own folder, made when missing: root.pem and root.key (mode 0600). "" keeps both in memory.
+	Dir string
+	// Catalog says which hosts exist and where they live.
+	Catalog *catalog.Snapshot
+	// Hosts are further hosts that exist in the lab: the organisation's own rows. They behave as origins.
+	Hosts []endpoint.Pattern
+	// Directory is who lives there; nil is the shipped one.
+	Directory *directory.Directory
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+	// Logger takes debug lines about handshakes and the like; nil drops them.
+	Logger *slog.Logger
+}
+
+// World is a running lab. Safe for concurrent use. Close it.
+type World struct {
+	atlas       atlas
+	hosts       []endpoint.Pattern
+	now         func() time.Time
+	logger      *slog.Logger
+	authority   *authority
+	directory   *directory.Directory
+	journal     *journal.Journal
+	recorder    recorder
+	connections connectionCount
+	tls, plain  *front
+}
+
+// Open starts a lab. ctx bounds the start alone; the lab runs until Close. Nothing runs when an error is returned.
+func Open(ctx context.Context, o Options) (*World, error) {
+	if o.Catalog == nil {
+		return nil, errors.New("open lab: a catalog is needed")
+	}
+	return open(ctx, o, snapshotAtlas{o.Catalog, o.Catalog.SignInPrefixes()})
+}
+
+func open(ctx context.Context, o Options, m atlas) (*World, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("open lab: %w", err)
+	}
+	w := &World{atlas: m, hosts: o.Hosts, now: o.Now, logger: o.Logger, directory: o.Directory, journal: &journal.Journal{}}
+	if w.now == nil {
+		w.now = time.Now
+	}
+	if w.logger == nil {
+		w.logger = discard()
+	}
+	var err error
+	if w.directory == nil {
+		if w.directory, err = directory.Shipped(); err != nil {
+			return nil, fmt.Errorf("open lab: %w", err)
+		}
+	}
+	if w.authority, err = openAuthority(o.Dir, w.now); err != nil {
+		return nil, fmt.Errorf("open lab: %w", err)
+	}
+	key, err := token.NewKey()
+	if err != nil {
+		return nil, fmt.Errorf("open lab: %w", err)
+	}
+	handler := w.services(key)
+	if w.tls, err = openFront(w, true, handler); err != nil {
+		return nil, fmt.Errorf("open lab: %w", err)
+	}
+	if w.plain, err = openFront(w, false, handler); err != nil {
+		return nil, errors.Join(fmt.Errorf("open lab: %w", err), w.tls.close())
+	}
+	return w, nil
+}
+
+// services wires what answers under which name.
+func (w *World) services(key *token.Key) http.Handler {
+	pages := page.New()
+	consumers := msa.New(msa.Options{Directory: w.directory, Journal: w.journal, Pages: pages, Now: w.now})
+	signIn := entra.New(entra.Options{
+		Directory: w.directory, Key: key, Journal: w.journal, Pages: pages, Consumers: consumers, Now: w.now,
+	})
+	return &router{
+		w: w, pages: pages,
+		services: map[string]http.Handler{
+			"login.microsoftonline.com": signIn,
+			"login.microsoft.com":       signIn,
+			"login.windows.net":         signIn,
+			entra.ConsumerHost:          consumers,
+			"graph.microsoft.com":       &graph.Service{Directory: w.directory, Key: key, Now: w.now},
+		},
+		origin: &origin.Service{SNI: func(r *http.Request) (string, bool) {
+			a := arrivalOf(r)
+			return a.sni, a.tls
+		}},
+	}
+}
+
+// serves reports whether h exists in the lab.
+func (w *World) serves(h endpoint.Host) bool {
+	for _, p := range w.hosts {
+		if p.Match(h) {
+			return true
+		}
+	}
+	return w.atlas.known(h)
+}
+
+// RootPEM returns the lab's root certificate.
+func (w *World) RootPEM() []byte { return w.authority.rootPEM }
+
+// Directory returns who lives in the lab. Read-only.
+func (w *World) Directory() *directory.Directory { return w.directory }
+
+// SignIns returns the lab's sign-in log, oldest first.
+func (w *World) SignIns() []journal.SignIn { return w.journal.SignIns() }
+
+// Close ends every connection and waits for everything that the lab runs. A second Close does nothing.
+func (w *World) Close() error { return errors.Join(w.tls.close(), w.plain.close()) }

@@ -1,0 +1,36 @@
+package lab
+
+// Who lives in the shipped directory (directory/lab.yaml), for proofs and examples. None of it is a secret.
+const (
+	ContosoTenant     = "3c7d9a52-41b8-4e0f-9d26-5f0a8b1c2d31"
+	FabrikamTenant    = "8e2f4b17-6a9c-4d35-b0e8-7c1d2f3a4b52"
+	NorthwindTenant   = "b5a1c3d7-2e4f-4a68-8c90-1d3e5f7a9b73"
+	PassthroughTenant = "f8cdef31-a31e-4b4a-93e4-5f571e91255a"
+	ConsumersTenant   = "9188040d-6c67-4c5b-b112-36a304b66dad"
+
+	ContosoDomain   = "contoso.com"
+	FabrikamDomain  = "fabrikam.com"
+	NorthwindDomain = "northwindtraders.com"
+
+	// ContosoPolicy is Contoso's tenant restrictions v2 policy: Fabrikam's people may, nobody else.
+	ContosoPolicy = "5e1f7c20-9b3a-4d86-a1c5-3f7e2d4b6a80"
+
+	// PublicApplication is "Lab Desktop": no secret, http://localhost.
+	PublicApplication = "2f6b8d04-1c3e-4a57-b9d8-6e0f2a4c8b10"
+	// ServiceApplication is "Lab Service": a secret, in Contoso, Fabrikam and Northwind Traders.
+	ServiceApplication = "4a8c0e26-3d5f-4b79-8ace-7f1b3d5e9c20"
+	ServiceSecret      = "lab-secret-not-for-production"
+
+	Alice         = "alice@contoso.com" // a guest in Fabrikam, too
+	AlicePassword = "Lab-alice-1"
+	Bob           = "bob@fabrikam.com"
+	BobPassword   = "Lab-bob-1"
+	Carol         = "carol@northwindtraders.com" // a guest in Contoso
+	CarolPassword = "Lab-carol-1"
+	Dave          = "dave@fabrikam.com" // a guest in Contoso
+	DavePassword  = "Lab-dave-1"
+	Erin          = "erin@outlook.com" // a personal account, a guest in Contoso
+	ErinPassword  = "Lab-erin-1"
+	Frank         = "frank@live.com" // a personal account
+	FrankPassword = "Lab-frank-1"
+)
