@@ -4,6 +4,7 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"path"
 	"sync"
 	"time"
 
@@ -53,7 +54,7 @@ func Load(fsys fs.FS, dir string) (*Snapshot, finding.List) {
 	}
 	s, found := Build("", parts...)
 	if s != nil {
-		s.version = dir + "-" + s.date.Format(time.DateOnly)
+		s.version = path.Base(dir) + "-" + s.date.Format(time.DateOnly)
 	}
 	return s, found
 }

@@ -1,6 +1,7 @@
 package catalog_test
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
@@ -267,5 +268,35 @@ func TestParseClaimID(t *testing.T) {
 		if id, err := catalog.ParseClaimID(set.ID.String()); err != nil || id != set.ID {
 			t.Errorf("%s is read as %v, %v", set.ID, id, err)
 		}
+	}
+}
+
+// The JSON of a set is what "catalog show -o json" prints: codes and numbers, no bare integers for enumerations, and a
+// year-only date that says so.
+func TestSetAsJSON(t *testing.T) {
+	set, _ := catalog.Builtin().Set(catalog.ClaimID{Source: "intune-page", Cloud: "worldwide", ID: "150"})
+	data, err := json.Marshal(set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		`"id":"intune-page/worldwide/150"`, `"category":"default"`, `"required":false`, `"ports":"tcp/443"`,
+		`"hosts":["*.officeconfig.msocdn.com","config.office.com"]`, `"express_route":"no"`, `"direction":"outbound"`,
+		`"date":"2023-01-01T00:00:00Z","date_precision":"year"`,
+	} {
+		if !strings.Contains(string(data), want) {
+			t.Errorf("no %s in %s", want, data)
+		}
+	}
+	for _, silent := range []string{"withdrawn", "prefixes", "condition", "handling", "anywhere"} {
+		if strings.Contains(string(data), `"`+silent+`"`) {
+			t.Errorf("%s is printed though nothing is said: %s", silent, data)
+		}
+	}
+}
+
+func TestOddValuesPrintVisibly(t *testing.T) {
+	if got := catalog.Class(99).String(); got != "invalid-99" {
+		t.Errorf("an impossible class prints %q", got)
 	}
 }

@@ -47,6 +47,14 @@ const (
 	DayKnown                     // Date is the day
 )
 
+var precisionCodes = [...]string{"unknown", "year", "month", "day"}
+
+// String is the stable code: unknown, year, month or day.
+func (p Precision) String() string { return code(precisionCodes[:], p) }
+
+// MarshalText prints the code.
+func (p Precision) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
 // Source is one page or list that claims something.
 type Source struct {
 	ID    string `json:"id"` // "intune-page", "m365-list", "entra-page", ...
@@ -55,7 +63,7 @@ type Source struct {
 	// Date is the page's or list's own date, in UTC. Zero when the page shows none. When only the year or month is
 	// known it is the first day of it, so an age computed from it is never too young; see Precision.
 	Date      time.Time `json:"date,omitzero"`
-	Precision Precision `json:"-"`
+	Precision Precision `json:"date_precision"`
 	Read      time.Time `json:"read"` // the day on which we read it, UTC
 }
 
