@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sekisho/internal/finding"
+	"sekisho/internal/lockfile"
 )
 
 const (
@@ -17,8 +18,6 @@ const (
 	// lockWait is how long Open waits for another process that works on the folder: chosen, many times what making all
 	// files takes.
 	lockWait = 10 * time.Second
-	// lockRetry is the pause between two tries: chosen, not to be felt at a start.
-	lockRetry = 20 * time.Millisecond
 )
 
 // checkFolder refuses a path that is no folder, and a folder in which anyone on the machine may exchange files.
@@ -47,32 +46,18 @@ func lockFolder(dir string, wait time.Duration) (unlock func(), err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, unwritable(dir, err)
 	}
-	name := filepath.Join(dir, fileLock)
-	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, unwritable(name, err)
+	l, err := lockfile.Acquire(filepath.Join(dir, fileLock), wait)
+	if errors.Is(err, lockfile.ErrHeld) {
+		return nil, finding.Fail("ca.locked", nil, "folder", dir)
 	}
-	deadline := time.Now().Add(wait)
-	for {
-		ok, err := tryLock(f)
-		if err != nil {
-			f.Close()
-			return nil, unwritable(name, err)
-		}
-		if ok {
-			break
-		}
-		if !time.Now().Before(deadline) {
-			f.Close()
-			return nil, finding.Fail("ca.locked", nil, "folder", dir)
-		}
-		<-time.After(lockRetry)
+	if err != nil {
+		return nil, unwritable(filepath.Join(dir, fileLock), err)
 	}
 	left, _ := filepath.Glob(filepath.Join(dir, partPrefix+"*"))
 	for _, l := range left {
 		os.Remove(l)
 	}
-	return func() { f.Close() }, nil // closing lets go of the lock
+	return func() { _ = l.Release() }, nil
 }
 
 // save writes a file of the folder while the process runs. It does not wait for another process.

@@ -1,0 +1,303 @@
+package audit
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sekisho/internal/finding"
+	"sekisho/internal/lockfile"
+)
+
+const (
+	// writeEvery is the least time between two writes to the disk.
+	writeEvery = 100 * time.Millisecond
+	// syncEvery is how long written records may stay in the page cache, where a power cut loses them. A killed process
+	// loses none of them.
+	syncEvery = time.Second
+	// shipEvery is the least time between two rounds of shipping: chosen, what a report lags behind.
+	shipEvery = 500 * time.Millisecond
+	// retryEvery is how often a disk that refused is tried again: chosen.
+	retryEvery = time.Second
+	// storeLimit bounds one call of the store: chosen, many times what 500 rows take.
+	storeLimit = 30 * time.Second
+	// shipRows is how many records go to the store at once: chosen, so that one commit carries many.
+	shipRows = 500
+	// backoffFirst and backoffMost bound the pause after a store refused; it doubles between them.
+	backoffFirst = 250 * time.Millisecond
+	backoffMost  = 30 * time.Second
+)
+
+// SpoolOptions say where a spool lies and how large it may grow. Dir, Node and Store are obligatory.
+type SpoolOptions struct {
+	// Dir is the spool's folder; made with mode 0700 where it is missing. One process at a time works on it.
+	Dir string
+	// Node is the name of this node, the first part of each record's key.
+	Node string
+	// Boot is the second part; "" means a random text, which is what everything but a test wants.
+	Boot string
+	// Store is where records go.
+	Store Store
+	// MaxBytes bounds the segments on disk together; 0 means 256 MiB. At least 256 KiB.
+	MaxBytes int64
+	// SegmentBytes is the size at which a segment is closed and the next begun; 0 means a sixteenth of MaxBytes, at
+	// most 8 MiB. At least 128 KiB, and half of MaxBytes at most.
+	SegmentBytes int64
+	// Queue is how many records may wait in memory for the disk; 0 means 8192, some 8 MiB.
+	Queue int
+	// OpenFile makes a new segment for writing and fails if name exists; nil means the file system, mode 0600.
+	OpenFile func(name string) (SegmentFile, error)
+	// Log receives what went wrong and when it was over; nil means nowhere.
+	Log *slog.Logger
+}
+
+// Stats are counts since the spool was opened, and what it holds now.
+type Stats struct {
+	Recorded  uint64 `json:"recorded"`  // given to Record
+	Recovered uint64 `json:"recovered"` // found on disk at the start
+	Stored    uint64 `json:"stored"`    // taken by the store
+	Lost      uint64 `json:"lost"`      // given to Record and dropped, because memory and disk were full or the spool closed
+	Damaged   uint64 `json:"damaged"`   // frames on disk that could not be read
+	Refusals  uint64 `json:"refusals"`  // times that the disk refused a write or a flush
+	Retries   uint64 `json:"retries"`   // times that the store refused
+
+	Waiting  int    `json:"waiting"`   // in memory, not yet on disk
+	Unstored uint64 `json:"unstored"`  // recorded or recovered, neither stored nor lost
+	Bytes    int64  `json:"bytes"`     // on disk
+	MaxBytes int64  `json:"max_bytes"` // the bound
+	Full     bool   `json:"full"`      // see Spool.Full
+	Disk     string `json:"disk"`      // the disk's last refusal; "" when the last write went well
+	Store    string `json:"store"`     // the store's last refusal; "" when the last batch went well
+}
+
+// Spool keeps records on disk until a store has them. Obtain it from OpenSpool; safe for concurrent use. Two goroutines
+// belong to it, one that writes and one that ships; both end with Close.
+type Spool struct {
+	o    SpoolOptions
+	lock *lockfile.Lock
+	full atomic.Bool
+
+	mu       sync.Mutex // guards the rest up to the channels
+	queue    []Record
+	seq      uint64
+	closed   bool
+	segments []*segment // oldest first
+	current  *segment   // the one being written, also the last of segments; nil: the next write begins one
+	number   uint64     // of the newest segment
+	blocked  bool       // the bound is reached
+	stats    Stats
+	moved    chan struct{} // closed and replaced whenever records were stored or lost
+
+	writeNow chan struct{} // capacity 1: there is something to write
+	shipNow  chan struct{} // capacity 1: there is something to ship
+	waiting  atomic.Int32  // callers in Flush
+	// Each of capacity 1; cut the pause of a loop short because somebody waits in Flush.
+	hurryWrite, hurryShip chan struct{}
+	stop                  chan struct{} // closed by Close
+	written               chan struct{} // closed when the writer has ended
+	shipCtx               context.Context
+	giveUp                context.CancelFunc
+	done                  sync.WaitGroup
+	closeErr              error
+	finished              chan struct{} // closed when Close has ended
+}
+
+// OpenSpool opens the spool in o.Dir and starts to ship what an earlier process left there. A tail that was torn by a
+// crash is cut off and counted. It returns a *finding.Problem when the folder cannot be used ("audit.spool-unwritable")
+// or another process uses it ("audit.spool-locked").
+func OpenSpool(o SpoolOptions) (*Spool, error) {
+	if o.Dir == "" || o.Node == "" || o.Store == nil {
+		return nil, errors.New("open spool: folder, node and store are obligatory")
+	}
+	if o.MaxBytes == 0 {
+		o.MaxBytes = 256 << 20
+	}
+	o.MaxBytes = max(o.MaxBytes, 256<<10)
+	if o.SegmentBytes == 0 {
+		o.SegmentBytes = min(o.MaxBytes/16, 8<<20)
+	}
+	o.SegmentBytes = min(max(o.SegmentBytes, 128<<10), o.MaxBytes/2)
+	o.Queue = cmp.Or(max(o.Queue, 0), 8192)
+	o.Node = cleanText(o.Node, maxText)
+	if o.Boot == "" {
+		b := make([]byte, 8)
+		rand.Read(b) // never fails
+		o.Boot = hex.EncodeToString(b)
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.OpenFile == nil {
+		o.OpenFile = createSegment
+	}
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return nil, finding.Fail("audit.spool-unwritable", err, "folder", o.Dir)
+	}
+	lock, err := lockfile.Acquire(filepath.Join(o.Dir, ".lock"), 0)
+	if errors.Is(err, lockfile.ErrHeld) {
+		return nil, finding.Fail("audit.spool-locked", nil, "folder", o.Dir)
+	}
+	if err != nil {
+		return nil, finding.Fail("audit.spool-unwritable", err, "folder", o.Dir)
+	}
+	s := &Spool{
+		o: o, lock: lock,
+		moved:    make(chan struct{}),
+		writeNow: make(chan struct{}, 1), shipNow: make(chan struct{}, 1),
+		hurryWrite: make(chan struct{}, 1), hurryShip: make(chan struct{}, 1),
+		stop: make(chan struct{}), written: make(chan struct{}), finished: make(chan struct{}),
+	}
+	if err := s.recover(); err != nil {
+		lock.Release()
+		return nil, finding.Fail("audit.spool-unwritable", err, "folder", o.Dir)
+	}
+	s.shipCtx, s.giveUp = context.WithCancel(context.Background())
+	s.judge()
+	s.done.Go(s.writeLoop)
+	s.done.Go(s.shipLoop)
+	return s, nil
+}
+
+// Record takes a record. It never waits for the disk: what the disk does not take waits in memory, and what memory does
+// not take is dropped and counted in Stats.Lost. Node, Boot and Seq are set here; r.Groups must not change afterwards.
+func (s *Spool) Record(r Record) {
+	r.clean()
+	s.mu.Lock()
+	s.stats.Recorded++
+	s.seq++
+	r.Node, r.Boot, r.Seq = s.o.Node, s.o.Boot, s.seq
+	if s.closed || len(s.queue) >= s.o.Queue {
+		s.stats.Lost++
+		s.mu.Unlock()
+		return
+	}
+	s.queue = append(s.queue, r)
+	if len(s.queue) == s.o.Queue {
+		s.full.Store(true)
+		s.o.Log.Error("audit records wait for the disk, more will be lost", "waiting", len(s.queue))
+	}
+	s.mu.Unlock()
+	nudge(s.writeNow)
+}
+
+// Full reports that new work should be refused because its record may be lost: the spool is within a sixteenth of its
+// bound (kept for the records of what is under way and of the refusals themselves), the disk refuses writes, or as many
+// records wait in memory as may. It becomes false again by itself when the store takes records or the disk has room. It
+// costs one atomic read.
+func (s *Spool) Full() bool { return s.full.Load() }
+
+// judge sets full from what is known. The caller holds s.mu, or is alone.
+func (s *Spool) judge() {
+	full := s.blocked || s.stats.Disk != "" || s.stats.Bytes >= s.o.MaxBytes-s.o.MaxBytes/16 || len(s.queue) >= s.o.Queue
+	if full != s.full.Swap(full) {
+		if full {
+			s.o.Log.Error("audit spool is full", "bytes", s.stats.Bytes, "max_bytes", s.o.MaxBytes, "disk", s.stats.Disk)
+		} else {
+			s.o.Log.Info("audit spool has room again", "bytes", s.stats.Bytes)
+		}
+	}
+}
+
+// Stats returns the counts of this moment.
+func (s *Spool) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.stats
+	t.Waiting, t.MaxBytes, t.Full = len(s.queue), s.o.MaxBytes, s.full.Load()
+	t.Unstored = t.Recorded + t.Recovered - t.Stored - t.Lost
+	return t
+}
+
+// Boot returns the second part of the key of this spool's records.
+func (s *Spool) Boot() string { return s.o.Boot }
+
+// Flush waits until every record given to Record before the call is in the store, or was lost. It returns ctx.Err() when
+// the caller gave up. Reports that must show what just happened call it first.
+func (s *Spool) Flush(ctx context.Context) error {
+	s.waiting.Add(1)
+	defer s.waiting.Add(-1)
+	s.mu.Lock()
+	target := s.stats.Recorded + s.stats.Recovered
+	s.mu.Unlock()
+	for {
+		s.mu.Lock()
+		settled := s.stats.Stored + s.stats.Lost
+		moved := s.moved
+		s.mu.Unlock()
+		if settled >= target {
+			return nil
+		}
+		nudge(s.writeNow)
+		nudge(s.hurryWrite)
+		nudge(s.shipNow)
+		nudge(s.hurryShip)
+		select {
+		case <-moved:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-s.finished:
+			return errors.New("spool is closed")
+		}
+	}
+}
+
+// Close writes what waits in memory, flushes it to disk, and ships until everything is stored or ctx ends; records that
+// remain are on disk and are shipped by the next process. It returns a *finding.Problem with the code "audit.lost" when
+// records waiting in memory could not be written, and "audit.left" when ctx ended with records in the spool. Record after
+// Close drops. Later calls wait for the first and return the same.
+func (s *Spool) Close(ctx context.Context) error {
+	s.mu.Lock()
+	first := !s.closed
+	s.closed = true
+	s.mu.Unlock()
+	if !first {
+		select {
+		case <-s.finished:
+			return s.closeErr
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	defer close(s.finished)
+	close(s.stop)
+	after := context.AfterFunc(ctx, s.giveUp)
+	s.done.Wait()
+	after()
+	s.giveUp()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n := len(s.queue); n > 0 {
+		s.stats.Lost += uint64(n)
+		s.queue = nil
+		s.closeErr = finding.Fail("audit.lost", errors.New(s.stats.Disk), "records", strconv.Itoa(n), "folder", s.o.Dir)
+	} else if n := s.stats.Recorded + s.stats.Recovered - s.stats.Stored - s.stats.Lost; n > 0 {
+		s.closeErr = finding.Fail("audit.left", ctx.Err(), "records", strconv.FormatUint(n, 10), "folder", s.o.Dir)
+	}
+	if err := s.lock.Release(); err != nil && s.closeErr == nil {
+		s.closeErr = err
+	}
+	return s.closeErr
+}
+
+// announce wakes whoever waits in Flush. The caller holds s.mu.
+func (s *Spool) announce() {
+	close(s.moved)
+	s.moved = make(chan struct{})
+}
+
+// nudge puts a token into a channel of capacity 1, if it has none.
+func nudge(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

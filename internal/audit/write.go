@@ -1,0 +1,186 @@
+package audit
+
+import (
+	"io"
+	"time"
+)
+
+// writeLoop writes what is recorded, at most every writeEvery, and flushes it every syncEvery. It ends after stop, with
+// everything written and flushed that the disk takes.
+func (s *Spool) writeLoop() {
+	defer close(s.written)
+	var dirty <-chan time.Time // fires when written records should be flushed
+	for {
+		now := s.writeNow
+		var retry <-chan time.Time
+		if s.diskRefuses() { // new records wait for the next try, too
+			now, retry = nil, time.After(retryEvery)
+		}
+		select {
+		case <-now:
+		case <-retry:
+			s.probe()
+		case <-dirty:
+			dirty = nil
+			s.flush()
+			continue
+		case <-s.stop:
+			s.write()
+			if err := s.seal(); err != nil {
+				s.refused(err)
+			}
+			return
+		}
+		if s.write() && dirty == nil {
+			dirty = time.After(syncEvery - writeEvery)
+		}
+		select {
+		case <-time.After(writeEvery):
+		case <-s.hurryWrite:
+		case <-s.stop:
+		}
+	}
+}
+
+// flush makes what was written survive a loss of power.
+func (s *Spool) flush() {
+	if s.current == nil {
+		return
+	}
+	if err := s.current.file.Sync(); err != nil {
+		s.refused(err)
+	}
+}
+
+// diskRefuses reports whether the last write or flush failed.
+func (s *Spool) diskRefuses() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stats.Disk != ""
+}
+
+// probe tries a disk that refused when there may be nothing to write: without it, a flush that failed once would leave
+// the spool full for as long as nobody records.
+func (s *Spool) probe() {
+	g := s.current
+	if g == nil {
+		var err error
+		if g, err = s.begin(); err != nil {
+			s.refused(err)
+			return
+		}
+	}
+	if err := g.file.Sync(); err != nil {
+		s.refused(err)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.queue) == 0 { // otherwise the write that follows tells
+		s.stats.Disk = ""
+		s.judge()
+	}
+}
+
+// write puts the queue on disk, as far as the disk and the bound let it, and reports whether anything was written.
+func (s *Spool) write() (wrote bool) {
+	s.mu.Lock()
+	batch := s.queue
+	s.mu.Unlock()
+	for len(batch) > 0 {
+		g := s.current
+		if g == nil {
+			var err error
+			if g, err = s.begin(); err != nil {
+				s.refused(err)
+				return wrote
+			}
+		}
+		s.mu.Lock()
+		inSegment, inAll := s.o.SegmentBytes-g.size, s.o.MaxBytes-s.stats.Bytes
+		s.mu.Unlock()
+		buf, n, spoiled := encode(batch, min(inSegment, inAll))
+		if n == 0 && inSegment < inAll && g.size > 0 {
+			if err := s.seal(); err != nil {
+				s.refused(err)
+				return wrote
+			}
+			continue
+		}
+		if n == 0 {
+			s.mu.Lock()
+			s.blocked = true
+			s.judge()
+			s.mu.Unlock()
+			return wrote
+		}
+		if len(buf) > 0 {
+			m, err := g.file.Write(buf)
+			if err == nil && m < len(buf) {
+				err = io.ErrShortWrite
+			}
+			if err != nil {
+				// Take back the part of a frame that may stand at the end. Where that fails too, the next start cuts it.
+				_ = g.file.Truncate(g.size)
+				s.refused(err)
+				return wrote
+			}
+		}
+		s.mu.Lock()
+		g.size += int64(len(buf))
+		g.frames += n - spoiled
+		s.stats.Bytes += int64(len(buf))
+		s.stats.Disk = ""
+		s.stats.Lost += uint64(spoiled)
+		s.blocked = false
+		rest := copy(s.queue, s.queue[n:])
+		clear(s.queue[rest:])
+		s.queue = s.queue[:rest]
+		batch = s.queue
+		s.judge()
+		if spoiled > 0 {
+			s.announce()
+		}
+		s.mu.Unlock()
+		wrote = true
+		nudge(s.shipNow)
+		if s.waiting.Load() > 0 {
+			nudge(s.hurryShip)
+		}
+	}
+	return wrote
+}
+
+// encode makes frames of the first n records of batch, as many as fit into room. A record that has no frame is left out
+// and counted in spoiled.
+func encode(batch []Record, room int64) (buf []byte, n, spoiled int) {
+	for i := range batch {
+		start := len(buf)
+		next, err := appendFrame(buf, &batch[i])
+		if err != nil {
+			spoiled++
+			n++
+			continue
+		}
+		if int64(len(next)) > room {
+			return buf[:start], n, spoiled
+		}
+		buf = next
+		n++
+	}
+	return buf, n, spoiled
+}
+
+// refused notes that the disk took no more. The segment is given up: what was flushed of it, or not, is no longer known
+// after such an error, so the next try begins a new one.
+func (s *Spool) refused(err error) {
+	s.mu.Lock()
+	if s.stats.Disk == "" {
+		s.o.Log.Error("audit spool: the disk refuses", "error", err)
+	}
+	s.stats.Refusals++
+	s.stats.Disk = err.Error()
+	s.judge()
+	s.mu.Unlock()
+	_ = s.seal()
+}
