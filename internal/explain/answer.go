@@ -1,0 +1,172 @@
+package explain
+
+import (
+	"net/netip"
+	"time"
+
+	"sekisho/internal/catalog"
+	"sekisho/internal/endpoint"
+	"sekisho/internal/finding"
+	"sekisho/internal/policy"
+)
+
+// Context is what an answer is given from.
+type Context struct {
+	Catalog *catalog.Snapshot // nil: the built-in catalog
+	Program *policy.Program   // nil: the answer has no decision
+	Subject policy.Subject    // who would ask; the zero value is a caller of whom nothing is known
+	Now     time.Time         // from which ages are counted; zero: the catalog's own date
+}
+
+// Answer is everything that is known about one target.
+type Answer struct {
+	Target  string     `json:"target"`         // normal form
+	Kind    string     `json:"kind"`           // host, address, prefix, url
+	Host    string     `json:"host,omitempty"` // of a host or URL
+	Address string     `json:"address,omitempty"`
+	Prefix  string     `json:"prefix,omitempty"`
+	Port    uint16     `json:"port,omitempty"` // asked for, or the one that is assumed: 443
+	Plain   bool       `json:"plain_http"`     // asked for as http://
+	Catalog CatalogAge `json:"catalog"`
+
+	Sets []Set `json:"sets"` // that cover the target, most specific first
+
+	Class          *Class            `json:"class"`           // null for addresses
+	Handling       *Handling         `json:"handling"`        // null for addresses
+	SignInAddress  bool              `json:"sign_in_address"` // the address belongs to the published ranges of the sign-in hosts
+	Decision       *Decision         `json:"decision"`        // null without a policy, and for prefixes
+	Contradictions []Contradiction   `json:"contradictions"`
+	Hints          []finding.Finding `json:"hints"`
+}
+
+// CatalogAge says which catalog answered.
+type CatalogAge struct {
+	Version string `json:"version"`
+	AgeDays int    `json:"age_days"` // since its newest source was read
+}
+
+// Set is one claim that covers the target.
+type Set struct {
+	Claim        string       `json:"claim"` // source/cloud/id
+	Title        catalog.Text `json:"title"`
+	Area         string       `json:"area"`
+	Category     string       `json:"category"` // optimize, allow, default, "" when the source states none
+	Required     bool         `json:"required"`
+	Lost         catalog.Text `json:"lost_without"`
+	Match        string       `json:"match"` // the pattern or prefix that covers the target, or lies within it
+	Part         bool         `json:"part"`  // of a prefix asked about only a part is covered
+	Ports        string       `json:"ports"`
+	Direction    string       `json:"direction"`
+	ExpressRoute string       `json:"express_route"` // yes, no, not-stated
+	Features     []Feature    `json:"features"`
+	Source       Source       `json:"source"`
+	Withdrawn    string       `json:"withdrawn,omitempty"` // date
+}
+
+// Feature names a set, and may be in use.
+type Feature struct {
+	ID    string `json:"id"`
+	InUse bool   `json:"in_use"` // false also without a policy
+}
+
+// Source says where a statement comes from, and how old it is.
+type Source struct {
+	ID      string       `json:"id"`
+	Title   catalog.Text `json:"title"`
+	URL     string       `json:"url"`
+	Date    string       `json:"date"` // as precise as known; "" when the page shows none
+	Read    string       `json:"read"`
+	AgeDays int          `json:"age_days"` // since Date, or since Read where there is no date
+}
+
+// Class is the host's role in sign-in.
+type Class struct {
+	Code    string       `json:"code"`
+	Pattern string       `json:"pattern,omitempty"`
+	Why     catalog.Text `json:"why"`
+	Source  *Source      `json:"source,omitempty"`
+}
+
+// Handling is how traffic to the host must be treated.
+type Handling struct {
+	Inspection         string      `json:"inspection"` // not-stated, allowed, discouraged, required, forbidden
+	ProxyAuthExempt    bool        `json:"proxy_auth_exempt"`
+	ByteRanges         bool        `json:"byte_ranges"`
+	ClientCertificate  bool        `json:"client_certificate"`
+	WebSocket          bool        `json:"websocket"`
+	IdleTimeoutSeconds int64       `json:"idle_timeout_seconds"` // 0: not stated
+	Statements         []Statement `json:"statements"`
+}
+
+// Statement is one sourced sentence.
+type Statement struct {
+	Aspect  string       `json:"aspect"`
+	Value   string       `json:"value"`
+	Pattern string       `json:"pattern,omitempty"`
+	Text    catalog.Text `json:"text"`
+	Source  Source       `json:"source"`
+}
+
+// Decision is what the policy would do for the caller.
+type Decision struct {
+	Client  string   `json:"client,omitempty"`
+	User    string   `json:"user,omitempty"`
+	Groups  []string `json:"groups,omitempty"`
+	Verdict string   `json:"verdict"` // permit, deny
+	Action  string   `json:"action"`  // refuse, tunnel, intercept, forward
+	Reason  string   `json:"reason"`
+	Rule    Rule     `json:"rule"`
+	Ring    string   `json:"ring"` // "" when none matches
+	Mode    string   `json:"mode"` // enforce, report, off; "" without a ring
+	Profile string   `json:"profile"`
+	Would   string   `json:"would"` // report ring: what enforcing would restrict
+	// Deletes says that every restriction header of the client is deleted.
+	Deletes    bool     `json:"deletes_restriction_headers"`
+	Sets       []Header `json:"sets_headers"`
+	PolicyHash string   `json:"policy_hash"`
+}
+
+// Rule is why.
+type Rule struct {
+	Text    string `json:"text"`
+	Place   string `json:"place,omitempty"` // file:line:column
+	Pattern string `json:"pattern,omitempty"`
+	Claim   string `json:"claim,omitempty"`
+	Ports   string `json:"ports,omitempty"`
+}
+
+// Header is one field that the gateway would set.
+type Header struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// Contradiction is a fact about the target on which claims disagree.
+type Contradiction struct {
+	Aspect string `json:"aspect"` // required, category, express-route, inspection, ports
+	Says   []Says `json:"says"`
+}
+
+// Says is one party of a contradiction.
+type Says struct {
+	Claim string `json:"claim"`
+	Value string `json:"value"`
+}
+
+func authorityOf(t endpoint.Target) endpoint.Authority {
+	port := t.Port
+	if port == 0 {
+		port = 443
+	}
+	return endpoint.Authority{Host: t.Host, Addr: t.Addr, Port: port}
+}
+
+// contains reports whether one of prefixes holds a.
+func contains(prefixes []netip.Prefix, a netip.Addr) bool {
+	for _, p := range prefixes {
+		if p.Contains(a.Unmap()) {
+			return true
+		}
+	}
+	return false
+}
