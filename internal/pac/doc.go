@@ -4,7 +4,7 @@
 //	text, err := pac.Write(pac.Input{
 //		Program: program,
 //		Catalog: snapshot,
-//		Proxies: []pac.Proxy{{Address: "proxy.example.com:3128"}},
+//		Proxies: []string{"proxy.example.com:3128"},
 //		Own:     []string{"http://proxy.example.com:3180/proxy.pac"},
 //	})
 //

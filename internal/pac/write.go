@@ -21,17 +21,13 @@ const MaxBytes = 1 << 20
 // MediaType is the Content-Type of a PAC file (Netscape, "Navigator Proxy Auto-Config File Format", 1996).
 const MediaType = "application/x-ns-proxy-autoconfig"
 
-// Proxy is one gateway as clients reach it.
-type Proxy struct {
-	Address string // "host:port" or "[v6]:port"
-	TLS     bool   // the connection to the proxy itself is TLS: HTTPS instead of PROXY
-}
-
 // Input is what a file is written from.
 type Input struct {
 	Program *policy.Program   // required
 	Catalog *catalog.Snapshot // required; the one that Program was compiled against
-	Proxies []Proxy           // at least one; clients try them in this order
+	// Proxies are the gateways as clients reach them, at least one, in the order in which clients try them: "host:port",
+	// or "https://host:port" where the connection to the proxy itself is TLS.
+	Proxies []string
 	// Own are the http and https URLs, or host:port authorities, of our own servers that clients must reach without the
 	// proxy: the file itself, the revocation list. Only the host counts; a host of a sign-in class is refused.
 	Own []string
@@ -82,19 +78,20 @@ func Write(in Input) ([]byte, error) {
 }
 
 // proxyList is the answer for everything that is not direct.
-func proxyList(proxies []Proxy) (string, error) {
+func proxyList(proxies []string) (string, error) {
 	if len(proxies) == 0 {
 		return "", errors.New("no proxy is given")
 	}
 	var parts []string
 	for _, p := range proxies {
-		a, err := endpoint.ParseAuthority(p.Address, 0)
+		kind := "PROXY "
+		authority, overTLS := strings.CutPrefix(p, "https://")
+		if overTLS {
+			kind = "HTTPS "
+		}
+		a, err := endpoint.ParseAuthority(authority, 0)
 		if err != nil {
 			return "", fmt.Errorf("proxy: %w", err)
-		}
-		kind := "PROXY "
-		if p.TLS {
-			kind = "HTTPS "
 		}
 		if part := kind + a.String(); !slices.Contains(parts, part) {
 			parts = append(parts, part)

@@ -79,7 +79,7 @@ func (c *compiler) ownHost(h HostSpec, p endpoint.Pattern) bool {
 	}
 	source, date := "", ""
 	if f.source != nil {
-		source, date = f.source.URL, f.source.Date.Format("2006-01-02")
+		source, date = f.source.URL, f.source.DateText()
 		if source == "" {
 			source = f.source.ID
 		}
