@@ -213,7 +213,7 @@ func (h *RequestHead) check() error {
 			if f.Value == "" {
 				return refuse(CodeHostEmpty)
 			}
-			if allOf(f.Value, octetAuthority) >= 0 {
+			if splitAuthority(f.Value, false) != authorityFine {
 				return refuse(CodeHostInvalid)
 			}
 		case len("expect"):
