@@ -1,0 +1,141 @@
+// Package ops is the operations listener: one mux that serves the PAC file, the root certificate, the revocation
+// lists, health, readiness, metrics and the status pages. It needs no authentication, so it serves nothing personal,
+// and it accepts GET and HEAD only.
+package ops
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"sekisho/internal/finding"
+)
+
+// Parts are what the listener serves. A nil function or handler answers 404.
+type Parts struct {
+	// PAC returns the proxy auto-configuration of the current edition (/proxy.pac, /wpad.dat).
+	PAC func() []byte
+	// Root returns the root certificate that clients must trust, PEM (/ca.pem).
+	Root func() []byte
+	// CRL returns a revocation list by file name, DER (/crl/NAME).
+	CRL func(name string) ([]byte, bool)
+	// Ready returns whether the checkpoint does its work, and every standing warning (/readyz).
+	Ready func() Readiness
+	// Metrics answers /metrics.
+	Metrics http.Handler
+	// Console answers everything below / that is not named here.
+	Console http.Handler
+}
+
+// Readiness is the detail of /readyz.
+type Readiness struct {
+	Ready    bool         `json:"ready"`
+	Edition  uint64       `json:"edition"`
+	Policy   string       `json:"policy_hash"`
+	Catalog  string       `json:"catalog_version"`
+	Lab      bool         `json:"lab"`
+	Warnings finding.List `json:"warnings"`
+}
+
+// Handler joins parts into the mux of the operations listener. The methods of a path that exist but are not GET or
+// HEAD are answered 405.
+func Handler(parts Parts) http.Handler {
+	mux := http.NewServeMux()
+	if parts.PAC != nil {
+		// The type that Netscape gave it and every client still asks for; WPAD clients want the second name.
+		pac := document("application/x-ns-proxy-autoconfig", parts.PAC)
+		mux.Handle("GET /proxy.pac", pac)
+		mux.Handle("GET /wpad.dat", pac)
+	}
+	if parts.Root != nil {
+		mux.Handle("GET /ca.pem", document("application/x-pem-file", parts.Root))
+	}
+	if parts.CRL != nil {
+		mux.HandleFunc("GET /crl/{name}", func(w http.ResponseWriter, r *http.Request) {
+			der, ok := parts.CRL(r.PathValue("name"))
+			if !ok {
+				http.NotFound(w, r)
+				return
+			}
+			serve(w, r, "application/pkix-crl", der) // RFC 2585, section 4.2
+		})
+	}
+	if parts.Metrics != nil {
+		mux.Handle("GET /metrics", parts.Metrics)
+	}
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = w.Write([]byte("ok\n"))
+	})
+	if parts.Ready != nil {
+		mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { ready(w, parts.Ready()) })
+	}
+	if parts.Console != nil {
+		mux.Handle("GET /", parts.Console)
+	}
+	return guard(mux)
+}
+
+// ready answers 200 or 503 with the detail; monitoring reads the status, people read the body.
+func ready(w http.ResponseWriter, state Readiness) {
+	if state.Warnings == nil {
+		state.Warnings = finding.List{}
+	}
+	body, err := json.MarshalIndent(state, "", "  ")
+	if err != nil {
+		http.Error(w, "internal error", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	if !state.Ready {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	_, _ = w.Write(append(body, '\n'))
+}
+
+// document serves the bytes that content returns at each request.
+func document(contentType string, content func() []byte) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serve(w, r, contentType, content()) })
+}
+
+// serve answers with a strong ETag over the content, so that thousands of clients that poll the PAC file cost a 304
+// each. Caches must ask again every time: a PAC file that has changed is a policy that has changed.
+func serve(w http.ResponseWriter, r *http.Request, contentType string, content []byte) {
+	sum := sha256.Sum256(content)
+	w.Header().Set("ETag", `"`+hex.EncodeToString(sum[:16])+`"`)
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Cache-Control", "no-cache")
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
+}
+
+// guard sets the headers that every answer carries and refuses the methods that change things.
+func guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			h.Set("Allow", "GET, HEAD")
+			http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// Server is the http.Server of the operations listener with its limits: the requests are small, the answers short.
+func Server(handler http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 10 * time.Second, // chosen: a monitoring probe sends its head at once
+		ReadTimeout:       20 * time.Second,
+		WriteTimeout:      30 * time.Second, // chosen: the largest answer is a PAC file of at most 1 MiB
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
+	}
+}
