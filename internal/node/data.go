@@ -1,0 +1,57 @@
+package node
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"sekisho/internal/finding"
+)
+
+// DefaultData is the platform's usual folder for state, when --data does not name one: SEKISHO_DATA; %LocalAppData%\
+// Sekisho on Windows; ~/Library/Application Support/Sekisho on macOS; $XDG_DATA_HOME/sekisho or ~/.local/share/sekisho
+// elsewhere. The folder need not exist.
+func DefaultData(getenv func(string) string) (string, error) {
+	if dir := getenv("SEKISHO_DATA"); dir != "" {
+		return filepath.Abs(dir)
+	}
+	base, name := "", "sekisho"
+	switch runtime.GOOS {
+	case "windows":
+		base, name = getenv("LocalAppData"), "Sekisho"
+	case "darwin":
+		if home := getenv("HOME"); home != "" {
+			base, name = filepath.Join(home, "Library", "Application Support"), "Sekisho"
+		}
+	default:
+		// The XDG base directory specification: a relative path is to be ignored.
+		if dir := getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) {
+			base = dir
+		} else if home := getenv("HOME"); home != "" {
+			base = filepath.Join(home, ".local", "share")
+		}
+	}
+	if base == "" {
+		return "", finding.Fail("node.no-data-folder", nil)
+	}
+	return filepath.Join(base, name), nil
+}
+
+// folders are the places in the data folder.
+type folders string
+
+func (f folders) ca() string    { return filepath.Join(string(f), "ca") }
+func (f folders) lab() string   { return filepath.Join(string(f), "lab") }
+func (f folders) spool() string { return filepath.Join(string(f), "spool") }
+func (f folders) store() string { return filepath.Join(string(f), "audit.db") }
+
+// trust is the bundle of roots for clients under the lab: the gateway's and the lab's.
+func (f folders) trust() string { return filepath.Join(string(f), "lab", "trust.pem") }
+
+// make creates the data folder, readable by its owner alone.
+func (f folders) make() error {
+	if err := os.MkdirAll(string(f), 0o700); err != nil {
+		return finding.Fail("node.data-folder", err, "folder", string(f))
+	}
+	return nil
+}

@@ -1,0 +1,223 @@
+package node
+
+import (
+	"context"
+	"crypto/x509"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"sekisho/internal/ca"
+	"sekisho/internal/caller"
+	"sekisho/internal/catalog"
+	"sekisho/internal/config"
+	"sekisho/internal/finding"
+	"sekisho/internal/gateway"
+	"sekisho/internal/pac"
+	"sekisho/internal/policy"
+)
+
+// built is one edition with what node itself serves from it. Immutable.
+type built struct {
+	config    *config.Config
+	edition   *gateway.Edition
+	authority *ca.Authority
+	pac       []byte
+	warnings  finding.List
+}
+
+// build makes an edition from a configuration whose policy has been compiled. It changes nothing that is running.
+func (n *Node) build(c *config.Config, program *policy.Program, found finding.List, snapshot *catalog.Snapshot, number uint64) (*built, error) {
+	authority, created, err := ca.Open(n.folders.ca(), authorityOptions(c, snapshot, n.crlURL(c)))
+	if err != nil {
+		return nil, err
+	}
+	for _, file := range created {
+		n.created = append(n.created, filepath.Join(n.folders.ca(), file))
+	}
+	edition := &gateway.Edition{
+		Number: number, Program: program, Catalog: snapshot, Issuer: authority.Issuer(),
+		Contact: c.Organisation.Contact.V, Language: c.Language.V, WhenFull: c.Audit.WhenFull.V,
+	}
+	if c.Authentication.Enabled() {
+		book, err := caller.Open(c.Authentication.Passwords.V, c.Authentication.Groups.V)
+		if err != nil {
+			return nil, err
+		}
+		edition.Identify = book
+	}
+	if edition.Network, err = n.network(c); err != nil {
+		return nil, err
+	}
+	script, err := pac.Write(pac.Input{
+		Program: program, Catalog: snapshot, Proxies: []string{n.seenGateway(c)}, Own: []string{n.seenPAC(c), n.crlURL(c)},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &built{
+		config: c, edition: edition, authority: authority, pac: script,
+		warnings: found.Of(finding.Warning),
+	}, nil
+}
+
+// network is the road to the origins: the lab's, or the Internet's.
+func (n *Node) network(c *config.Config) (gateway.Network, error) {
+	if n.world == nil {
+		return internet(c.Network.Trust.V)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(n.world.RootPEM())
+	return gateway.Network{Resolve: n.world.Resolve, Dial: n.world.Dial, Roots: roots}, nil
+}
+
+// install makes b the edition that judges from now on.
+func (n *Node) install(b *built) {
+	n.current.Store(b)
+	n.gateway.Load(b.edition)
+	n.log.Info("edition", "number", b.edition.Number, "policy_hash", b.edition.Program.Hash(), "catalog_version", b.edition.Program.CatalogVersion())
+}
+
+// Reload reads the configuration again and swaps the edition. A wrong configuration changes nothing: the error says
+// why, it is logged, and it stays a standing warning until a Reload succeeds. Listeners do not move.
+func (n *Node) Reload(ctx context.Context) error {
+	n.reloading.Lock()
+	defer n.reloading.Unlock()
+	b, err := n.rebuild()
+	if err != nil {
+		problems := finding.List{finding.New("node.reload-rejected", finding.Warning, finding.Pos{}, "cause", err.Error())}
+		n.rejected.Store(&problems)
+		n.log.Warn("reload rejected", "error", err.Error())
+		return err
+	}
+	n.rejected.Store(nil)
+	n.install(b)
+	return nil
+}
+
+func (n *Node) rebuild() (*built, error) {
+	if n.options.Load == nil {
+		return nil, finding.Fail("node.no-reload", nil)
+	}
+	c, problems := n.options.Load()
+	if problems.HasErrors() {
+		return nil, &finding.Problem{Findings: problems.Sort()}
+	}
+	snapshot := catalog.Builtin()
+	program, found := Compile(c, snapshot)
+	if found.HasErrors() {
+		return nil, &finding.Problem{Findings: found.Sort()}
+	}
+	running := n.current.Load()
+	if c.Listen.Gateway.V != running.config.Listen.Gateway.V || c.Listen.Operations.V != running.config.Listen.Operations.V {
+		found = append(found, finding.New("node.listen-unchanged", finding.Warning, c.Listen.Gateway.Pos))
+	}
+	return n.build(c, program, append(problems, found...), snapshot, running.edition.Number+1)
+}
+
+// authorityOptions are those of the signing authority: it may sign for what the policy can intercept, nothing else.
+func authorityOptions(c *config.Config, snapshot *catalog.Snapshot, crl string) ca.Options {
+	return ca.Options{Organisation: c.Organisation.Name.V, Permitted: interceptable(c, snapshot), CRLURL: crl}
+}
+
+// interceptable lists the names that may be intercepted: the sign-in hosts and the organisation's own rows that say
+// so, sorted. A wildcard stands as its suffix, which is how name constraints say it (RFC 5280, section 4.2.1.10).
+func interceptable(c *config.Config, snapshot *catalog.Snapshot) []string {
+	var names []string
+	for _, class := range snapshot.Classes() {
+		if class.Class == catalog.SignIn || class.Class == catalog.SignInConsumer {
+			names = append(names, class.Pattern.String())
+		}
+	}
+	for _, h := range c.Hosts {
+		if h.Handling.V == "inspect" {
+			names = append(names, constraint(h.Host.V.String()))
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// constraint is the longest suffix of whole labels that covers a pattern.
+func constraint(pattern string) string {
+	star := -1
+	for i := len(pattern) - 1; i >= 0; i-- {
+		if pattern[i] == '*' {
+			star = i
+			break
+		}
+	}
+	if star < 0 {
+		return pattern
+	}
+	for i := star; i < len(pattern); i++ {
+		if pattern[i] == '.' {
+			return pattern[i+1:]
+		}
+	}
+	return pattern
+}
+
+// What clients see: the configured URLs, or on loopback the listeners themselves.
+
+func (n *Node) seenGateway(c *config.Config) string {
+	if c.URLs.Gateway.Given() {
+		return c.URLs.Gateway.V.String()
+	}
+	return n.gatewayAt
+}
+
+func (n *Node) seenPAC(c *config.Config) string {
+	if c.URLs.PAC.Given() {
+		return c.URLs.PAC.V
+	}
+	return "http://" + n.operationsAt + "/proxy.pac"
+}
+
+func (n *Node) crlURL(c *config.Config) string {
+	if c.URLs.CRL.Given() {
+		return c.URLs.CRL.V
+	}
+	return "http://" + n.operationsAt + "/crl"
+}
+
+// writeTrust writes the bundle of the two roots that clients of the lab trust: the gateway's, which vouches for what is
+// intercepted, and the lab's, which vouches for what is tunnelled.
+func (n *Node) writeTrust(b *built) error {
+	bundle := slices.Concat(b.authority.RootPEM(), n.world.RootPEM())
+	file := n.folders.trust()
+	temporary := file + ".new"
+	if err := os.WriteFile(temporary, bundle, 0o644); err != nil {
+		return finding.Fail("node.unwritable", err, "file", file)
+	}
+	if err := os.Rename(temporary, file); err != nil {
+		return finding.Fail("node.unwritable", err, "file", file)
+	}
+	return nil
+}
+
+// retain deletes records past their time, at the start and then once an hour.
+func (n *Node) retain(ctx context.Context) {
+	tick := time.NewTicker(time.Hour)
+	defer tick.Stop()
+	for {
+		days := n.retentionDays()
+		before := n.options.Now().Add(-time.Duration(days) * 24 * time.Hour)
+		if _, err := n.store.Retain(ctx, before); err != nil && ctx.Err() == nil {
+			n.log.Warn("retention", "error", err.Error())
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (n *Node) retentionDays() int {
+	if b := n.current.Load(); b != nil {
+		return b.config.Audit.RetentionDays.V
+	}
+	return n.options.Config.Audit.RetentionDays.V
+}

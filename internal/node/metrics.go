@@ -1,0 +1,127 @@
+package node
+
+import (
+	"net/http"
+	"strconv"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"sekisho/internal/audit"
+	"sekisho/internal/gateway"
+	"sekisho/internal/policy"
+)
+
+// metrics implements gateway.Metrics over Prometheus. Every label value comes from a closed list in the code; none
+// comes from traffic, so the number of series has a bound.
+type metrics struct {
+	registry *prometheus.Registry
+
+	requests *prometheus.CounterVec
+	seconds  *prometheus.HistogramVec
+	bytes    *prometheus.CounterVec
+	open     *prometheus.GaugeVec
+	events   *prometheus.CounterVec
+	signIns  *prometheus.CounterVec
+
+	// What the status page shows, kept apart because a counter of the library cannot be read back.
+	traffic struct{ open, tunnelled, intercepted, forwarded, refused, signIns, blocked atomic.Int64 }
+}
+
+func newMetrics(version string) *metrics {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "sekisho", Name: name, Help: help}, labels)
+	}
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		requests: counter("requests_total", "Requests finished, by kind, verdict, action, reason, ring mode and status class.",
+			"kind", "verdict", "action", "reason", "mode", "status"),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: "sekisho", Name: "request_duration_seconds", Help: "Time from a request's first byte to its end.",
+			Buckets: []float64{.001, .005, .025, .1, .25, 1, 5, 30, 300, 3600},
+		}, []string{"kind", "action"}),
+		bytes:   counter("bytes_total", "Bytes of bodies and tunnels, by direction (up: to the origin).", "direction"),
+		open:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "sekisho", Name: "open", Help: "What is open now."}, []string{"what"}),
+		events:  counter("events_total", "Events that should stay rare.", "event"),
+		signIns: counter("sign_ins_total", "Requests seen on intercepted sign-in hosts, by outcome and ring mode.", "outcome", "mode"),
+	}
+	build := prometheus.NewGauge(prometheus.GaugeOpts{
+		Namespace: "sekisho", Name: "build_info", Help: "Always 1; the version is the label.", ConstLabels: prometheus.Labels{"version": version},
+	})
+	build.Set(1)
+	m.registry.MustRegister(m.requests, m.seconds, m.bytes, m.open, m.events, m.signIns, build,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// handler answers /metrics.
+func (m *metrics) handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}
+
+// gauge adds a number that is read at each scrape.
+func (m *metrics) gauge(name, help string, read func() float64) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "sekisho", Name: name, Help: help}, read))
+}
+
+// Finished counts one request.
+func (m *metrics) Finished(o gateway.Outcome) {
+	m.requests.WithLabelValues(string(o.Kind), o.Verdict.String(), o.Action.String(), string(o.Reason), o.Mode.String(), statusClass(o.Status)).Inc()
+	m.seconds.WithLabelValues(string(o.Kind), o.Action.String()).Observe(o.Duration.Seconds())
+	m.bytes.WithLabelValues("up").Add(float64(o.Up))
+	m.bytes.WithLabelValues("down").Add(float64(o.Down))
+	switch {
+	case o.Verdict == policy.Deny:
+		m.traffic.refused.Add(1)
+	case o.Kind == gateway.KindConnect && o.Action == policy.Tunnel:
+		m.traffic.tunnelled.Add(1)
+	case o.Kind == gateway.KindIntercepted:
+		m.traffic.intercepted.Add(1)
+	case o.Kind == gateway.KindPlain:
+		m.traffic.forwarded.Add(1)
+	}
+}
+
+// Add moves a gauge.
+func (m *metrics) Add(g gateway.Gauge, delta int) {
+	m.open.WithLabelValues(string(g)).Add(float64(delta))
+	if g == gateway.GaugeConnections {
+		m.traffic.open.Add(int64(delta))
+	}
+}
+
+// Count counts an event.
+func (m *metrics) Count(e gateway.Event) { m.events.WithLabelValues(string(e)).Inc() }
+
+// signIn counts a record of a sign-in.
+func (m *metrics) signIn(r audit.Record) {
+	m.signIns.WithLabelValues(r.Outcome, r.Mode).Inc()
+	m.traffic.signIns.Add(1)
+	if r.Outcome == "blocked" {
+		m.traffic.blocked.Add(1)
+	}
+}
+
+// statusClass is "2xx" to "5xx", "none" for no answer.
+func statusClass(status int) string {
+	if status < 100 || status > 599 {
+		return "none"
+	}
+	return strconv.Itoa(status/100) + "xx"
+}
+
+// counted is a Recorder that counts what it hands on.
+type counted struct {
+	gateway.Recorder
+	metrics *metrics
+}
+
+// Record counts a sign-in and hands the record on.
+func (c counted) Record(r audit.Record) {
+	if r.Kind == audit.SignIn {
+		c.metrics.signIn(r)
+	}
+	c.Recorder.Record(r)
+}

@@ -1,0 +1,74 @@
+package node
+
+import (
+	"context"
+	"crypto/x509"
+	"net"
+	"net/netip"
+	"os"
+	"time"
+
+	"sekisho/internal/endpoint"
+	"sekisho/internal/finding"
+	"sekisho/internal/gateway"
+)
+
+// Limits of the road to the real cloud.
+const (
+	// resolveLimit bounds one name look-up; chosen: a resolver that needs longer is down for a person who waits.
+	resolveLimit = 5 * time.Second
+	// dialLimit bounds one TCP connection attempt; chosen: three lost SYN packets (1+2+4 s) and some.
+	dialLimit = 10 * time.Second
+	// maxAddresses is how many addresses of one answer are looked at; chosen: no host that the catalog lists has more.
+	maxAddresses = 16
+)
+
+// internet is the gateway's network outside the lab: the system's resolver, TCP, and the system's roots with those that
+// the configuration adds.
+func internet(trustFile string) (gateway.Network, error) {
+	roots, err := originRoots(trustFile)
+	if err != nil {
+		return gateway.Network{}, err
+	}
+	dialer := &net.Dialer{Timeout: dialLimit, KeepAlive: 30 * time.Second}
+	return gateway.Network{Resolve: resolve, Roots: roots, Dial: func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+		return dialer.DialContext(ctx, "tcp", to.String())
+	}}, nil
+}
+
+// resolve asks the system's resolver for the addresses of h, in the order received. The root label is added, so that
+// no search list turns a name that does not exist into another one that does.
+func resolve(ctx context.Context, h endpoint.Host) ([]netip.Addr, error) {
+	ctx, cancel := context.WithTimeout(ctx, resolveLimit)
+	defer cancel()
+	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", h.String()+".")
+	if err != nil {
+		return nil, err
+	}
+	if len(addrs) > maxAddresses {
+		addrs = addrs[:maxAddresses]
+	}
+	for i := range addrs {
+		addrs[i] = addrs[i].Unmap()
+	}
+	return addrs, nil
+}
+
+// originRoots is the pool that vouches for origins: the system's roots and those in file, if one is named.
+func originRoots(file string) (*x509.CertPool, error) {
+	if file == "" {
+		return nil, nil
+	}
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return nil, finding.Fail("node.trust-unreadable", err, "file", file)
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		return nil, finding.Fail("node.system-roots", err)
+	}
+	if !pool.AppendCertsFromPEM(content) {
+		return nil, finding.Fail("node.trust-empty", nil, "file", file)
+	}
+	return pool, nil
+}

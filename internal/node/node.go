@@ -1,0 +1,258 @@
+// Package node is one running checkpoint: it turns a configuration into the parts, joins them, and takes them down
+// again. It is the only place where the gateway, the lab and the store engines meet, and it shows in one file all that
+// is wired.
+//
+//	n, err := node.Start(ctx, node.Options{Config: c, Data: dir, Logger: logger})
+//	…
+//	n.Close(ctx)
+//
+// Start either returns a checkpoint that works or leaves nothing running. Every failure that the administrator can
+// mend is a *finding.Problem.
+package node
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sekisho/internal/audit"
+	"sekisho/internal/audit/sqlite"
+	"sekisho/internal/catalog"
+	"sekisho/internal/config"
+	"sekisho/internal/console"
+	"sekisho/internal/finding"
+	"sekisho/internal/gateway"
+	"sekisho/internal/lab"
+	"sekisho/internal/ops"
+)
+
+// Options are what a checkpoint is started with.
+type Options struct {
+	Config *config.Config
+	// Load reads the configuration again, for Reload; nil: Reload fails.
+	Load func() (*config.Config, finding.List)
+	// Data is the folder for state; it is made when missing.
+	Data string
+	// Lab puts the offline stand-in behind the gateway in place of the Internet.
+	Lab     bool
+	Version string
+	Logger  *slog.Logger // nil: nothing is logged
+	Now     func() time.Time
+	// Steps bends the steps of the gateway; tests break one and look at what happens. nil in production.
+	Steps func(*gateway.Steps)
+}
+
+// Node is a running checkpoint. Obtain it from Start and end it with Close.
+type Node struct {
+	options Options
+	folders folders
+	started time.Time
+	log     *slog.Logger
+
+	metrics *metrics
+	created []string // files that Start made
+	store   *sqlite.Store
+	spool   *audit.Spool
+	world   *lab.World // nil outside the lab
+	gateway *gateway.Gateway
+
+	gatewayAt, operationsAt string // host:port where the listeners really are
+
+	reloading sync.Mutex // one Reload at a time
+	current   atomic.Pointer[built]
+	rejected  atomic.Pointer[finding.List] // why the last Reload changed nothing; nil when it did
+
+	failed  chan error
+	closers []closer
+	close   sync.Once
+}
+
+// closer takes one part down.
+type closer struct {
+	name string
+	do   func(ctx context.Context) error
+}
+
+// Start builds everything and begins to serve.
+func Start(ctx context.Context, o Options) (*Node, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	n := &Node{
+		options: o, folders: folders(o.Data), started: o.Now(), log: o.Logger,
+		metrics: newMetrics(o.Version), failed: make(chan error, 2),
+	}
+	if err := n.start(ctx); err != nil {
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		_ = n.Close(closing)
+		return nil, err
+	}
+	return n, nil
+}
+
+// start is the order of the house: judge the configuration, take the ports, open what holds state, build the edition,
+// serve. Whatever can be wrong with the configuration is found before the first file is touched.
+func (n *Node) start(ctx context.Context) error {
+	snapshot := catalog.Builtin()
+	program, found := Compile(n.options.Config, snapshot)
+	if found.HasErrors() {
+		return &finding.Problem{Findings: found.Sort()}
+	}
+
+	gatewayListener, err := n.listen(ctx, "gateway", n.options.Config.Listen.Gateway.V.String())
+	if err != nil {
+		return err
+	}
+	operationsListener, err := n.listen(ctx, "operations", n.options.Config.Listen.Operations.V.String())
+	if err != nil {
+		return err
+	}
+	n.gatewayAt, n.operationsAt = gatewayListener.Addr().String(), operationsListener.Addr().String()
+
+	if err := n.folders.make(); err != nil {
+		return err
+	}
+	if err := n.openAudit(ctx); err != nil {
+		return err
+	}
+	if n.options.Lab {
+		if err := n.openLab(ctx, snapshot); err != nil {
+			return err
+		}
+	}
+	first, err := n.build(n.options.Config, program, found, snapshot, 1)
+	if err != nil {
+		return err
+	}
+	if n.options.Lab {
+		if err := n.writeTrust(first); err != nil {
+			return err
+		}
+	}
+
+	n.gateway = gateway.New(gateway.Options{
+		Recorder: counted{n.spool, n.metrics}, Logger: n.log, Metrics: n.metrics, Now: n.options.Now, Steps: n.options.Steps,
+	})
+	n.install(first)
+	n.serve("gateway", func() error { return n.gateway.Serve(gatewayListener) }, gateway.ErrClosed, n.gateway.Shutdown)
+
+	server := ops.Server(ops.Handler(n.parts()))
+	server.ErrorLog = slog.NewLogLogger(n.log.Handler(), slog.LevelDebug)
+	n.serve("operations", func() error { return server.Serve(operationsListener) }, http.ErrServerClosed, server.Shutdown)
+	return nil
+}
+
+// listen takes a port; it is given back when Start fails.
+func (n *Node) listen(ctx context.Context, name, address string) (net.Listener, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, finding.Fail("node.listen", err, "listener", name, "address", address)
+	}
+	n.onClose(name+" listener", func(context.Context) error {
+		if err := l.Close(); !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
+	})
+	return l, nil
+}
+
+// openAudit opens the store and the spool before it. The boot id tells records of this process from those of another.
+func (n *Node) openAudit(ctx context.Context) error {
+	store, err := sqlite.Open(ctx, n.folders.store())
+	if err != nil {
+		return err
+	}
+	n.store = store
+	n.onClose("store", func(context.Context) error { return store.Close() })
+	name, err := os.Hostname()
+	if err != nil || name == "" {
+		name = "node"
+	}
+	n.spool, err = audit.OpenSpool(audit.SpoolOptions{
+		Dir: n.folders.spool(), Store: store, Node: name, Log: n.log,
+		MaxBytes: int64(n.options.Config.Audit.SpoolMiB.V) << 20,
+	})
+	if err != nil {
+		return err
+	}
+	n.onClose("spool", n.spool.Close)
+	retention, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		n.retain(retention)
+	}()
+	n.onClose("retention", func(context.Context) error { cancel(); <-done; return nil })
+	return nil
+}
+
+// openLab starts the stand-in for Microsoft's cloud.
+func (n *Node) openLab(ctx context.Context, snapshot *catalog.Snapshot) error {
+	world, err := lab.Open(ctx, lab.Options{Dir: n.folders.lab(), Catalog: snapshot, Now: n.options.Now, Logger: n.log})
+	if err != nil {
+		return err
+	}
+	n.world = world
+	n.onClose("lab", func(context.Context) error { return world.Close() })
+	return nil
+}
+
+// serve runs one listener until shutdown is called; its failure ends the node.
+func (n *Node) serve(name string, run func() error, closed error, shutdown func(context.Context) error) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := run(); err != nil && !errors.Is(err, closed) {
+			n.failed <- finding.Fail("node.listener-failed", err, "listener", name)
+		}
+	}()
+	n.onClose(name, func(ctx context.Context) error {
+		err := shutdown(ctx)
+		<-done
+		return err
+	})
+}
+
+// onClose adds a part to what Close takes down, last first.
+func (n *Node) onClose(name string, do func(ctx context.Context) error) {
+	n.closers = append(n.closers, closer{name, do})
+}
+
+// Failed receives the error of a listener that can accept no more.
+func (n *Node) Failed() <-chan error { return n.failed }
+
+// Close drains and takes everything down within ctx. It may be called more than once.
+func (n *Node) Close(ctx context.Context) error {
+	var problems []error
+	n.close.Do(func() {
+		for i := len(n.closers) - 1; i >= 0; i-- {
+			if err := n.closers[i].do(ctx); err != nil {
+				problems = append(problems, finding.Fail("node.close", err, "part", n.closers[i].name))
+			}
+		}
+	})
+	return errors.Join(problems...)
+}
+
+// parts are what the operations listener serves.
+func (n *Node) parts() ops.Parts {
+	return ops.Parts{
+		PAC:     func() []byte { return n.current.Load().pac },
+		Root:    func() []byte { return n.current.Load().authority.RootPEM() },
+		CRL:     func(name string) ([]byte, bool) { return n.current.Load().authority.CRL(name) },
+		Ready:   n.ready,
+		Metrics: n.metrics.handler(),
+		Console: console.Handler(n),
+	}
+}

@@ -1,0 +1,107 @@
+package node
+
+import (
+	"strings"
+
+	"sekisho/internal/console"
+	"sekisho/internal/finding"
+	"sekisho/internal/lab"
+	"sekisho/internal/ops"
+	"sekisho/internal/policy"
+)
+
+// warnings are the standing ones: what the configuration says, and what went wrong since.
+func (n *Node) warnings() finding.List {
+	list := append(finding.List{}, n.current.Load().warnings...)
+	if rejected := n.rejected.Load(); rejected != nil {
+		list = append(list, *rejected...)
+	}
+	switch audit := n.spool.Stats(); {
+	case audit.Full:
+		list = append(list, finding.New("node.audit-full", finding.Warning, finding.Pos{}, "when", n.current.Load().edition.WhenFull))
+	case audit.Store != "":
+		list = append(list, finding.New("node.audit-store", finding.Warning, finding.Pos{}, "cause", audit.Store))
+	}
+	return list
+}
+
+// ready is the detail of /readyz. The checkpoint is ready as soon as it judges; warnings do not take it out of service.
+func (n *Node) ready() ops.Readiness {
+	b := n.current.Load()
+	if b == nil {
+		return ops.Readiness{}
+	}
+	return ops.Readiness{
+		Ready: true, Edition: b.edition.Number, Policy: b.edition.Program.Hash(), Catalog: b.edition.Program.CatalogVersion(),
+		Lab: n.options.Lab, Warnings: n.warnings(),
+	}
+}
+
+// Status is what the console shows.
+func (n *Node) Status() console.Status {
+	b := n.current.Load()
+	program, snapshot := b.edition.Program, b.edition.Catalog
+	s := console.Status{
+		Version: n.options.Version, Lab: n.options.Lab, Started: n.started, Now: n.options.Now(),
+		Organisation: b.config.Organisation.Name.V, Language: b.config.Language.V,
+		Edition: b.edition.Number, PolicyHash: program.Hash(), CatalogVersion: snapshot.Version(), CatalogDate: snapshot.Date(),
+		Gateway: n.seenGateway(b.config), PAC: n.seenPAC(b.config), Root: strings.TrimSuffix(n.seenPAC(b.config), "/proxy.pac") + "/ca.pem",
+		Warnings: n.warnings(),
+	}
+	audit := n.spool.Stats()
+	s.Audit = console.Audit{Pending: audit.Unstored, Lost: audit.Lost, Full: audit.Full}
+	for _, id := range program.Features() {
+		if f, ok := snapshot.Feature(id); ok {
+			s.Features = append(s.Features, console.Feature{ID: string(id), TitleJA: f.Title.JA, TitleEN: f.Title.EN, Sets: len(f.Claims)})
+		}
+	}
+	for _, r := range program.Rings() {
+		s.Rings = append(s.Rings, console.Ring{Name: r.Name, Mode: r.Mode.String(), Profile: r.Profile, People: people(r)})
+	}
+	t := &n.metrics.traffic
+	s.Traffic = console.Traffic{
+		Open: t.open.Load(), Tunnelled: t.tunnelled.Load(), Intercepted: t.intercepted.Load(), Forwarded: t.forwarded.Load(),
+		Refused: t.refused.Load(), SignIns: t.signIns.Load(), Blocked: t.blocked.Load(),
+	}
+	return s
+}
+
+// people writes a ring's selectors in the words of the configuration.
+func people(r policy.Ring) string {
+	var parts []string
+	add := func(kind string, values []string) {
+		if len(values) > 0 {
+			parts = append(parts, kind+": "+strings.Join(values, ", "))
+		}
+	}
+	clients := make([]string, len(r.Clients))
+	for i, p := range r.Clients {
+		clients[i] = p.String()
+	}
+	add("clients", clients)
+	add("users", r.Users)
+	add("groups", r.Groups)
+	if r.Percent > 0 {
+		parts = append(parts, "percent: "+itoa(r.Percent))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// Roots returns the roots that clients trust, PEM: the gateway's, and the lab's (nil outside the lab).
+func (n *Node) Roots() (gatewayRoot, labRoot []byte) {
+	if n.world != nil {
+		labRoot = n.world.RootPEM()
+	}
+	return n.current.Load().authority.RootPEM(), labRoot
+}
+
+// OperationsAddress is host:port of the operations listener.
+func (n *Node) OperationsAddress() string { return n.operationsAt }
+
+// LabHeads are the request heads that reached the lab's sockets, oldest first; nil outside the lab.
+func (n *Node) LabHeads() []lab.Head {
+	if n.world == nil {
+		return nil
+	}
+	return n.world.Heads()
+}

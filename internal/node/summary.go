@@ -1,0 +1,80 @@
+package node
+
+import (
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"sekisho/internal/lab"
+)
+
+// Summary says, once, where everything is.
+type Summary struct {
+	Lab        bool
+	Gateway    string // host:port as clients see it
+	Operations string // base URL of the operations listener
+	PAC        string
+	Root       string // URL of the gateway's root certificate
+	Trust      string // file with both roots; only under the lab
+	Data       string
+	PolicyHash string
+	Catalog    string
+	Rings      []SummaryRing
+	Created    []string // files made by this start
+	Try        []Try    // commands to paste; only under the lab
+}
+
+// SummaryRing is one ring in short.
+type SummaryRing struct{ Name, Mode, Profile string }
+
+// Try is a command that works when pasted; ID names the text that says what it shows.
+type Try struct{ ID, Command string }
+
+// Summary describes the running checkpoint.
+func (n *Node) Summary() Summary {
+	b := n.current.Load()
+	s := Summary{
+		Lab: n.options.Lab, Gateway: n.seenGateway(b.config), Operations: "http://" + n.operationsAt + "/",
+		PAC: n.seenPAC(b.config), Root: "http://" + n.operationsAt + "/ca.pem", Data: string(n.folders),
+		PolicyHash: b.edition.Program.Hash(), Catalog: b.edition.Program.CatalogVersion(), Created: n.created,
+	}
+	for _, r := range b.edition.Program.Rings() {
+		s.Rings = append(s.Rings, SummaryRing{r.Name, r.Mode.String(), r.Profile})
+	}
+	if n.options.Lab {
+		s.Trust = n.folders.trust()
+		s.Try = n.tries()
+	}
+	return s
+}
+
+// tries are curl commands against the lab's shipped directory.
+func (n *Node) tries() []Try {
+	curl := fmt.Sprintf("curl -sS --proxy http://%s --cacert %s", n.gatewayAt, quoteShell(n.folders.trust()))
+	body := url.Values{
+		"grant_type": {"client_credentials"}, "client_id": {lab.ServiceApplication},
+		"client_secret": {lab.ServiceSecret}, "scope": {"https://graph.microsoft.com/.default"},
+	}.Encode()
+	token := func(tenant string) string {
+		return curl + " -d '" + body + "' https://login.microsoftonline.com/" + tenant + "/oauth2/v2.0/token"
+	}
+	return []Try{
+		{"permitted", token(lab.ContosoDomain)},
+		{"foreign", token(lab.FabrikamDomain)},
+		{"untouched", curl + " -o /dev/null -w '%{certs}' https://manage.microsoft.com/ | grep -m1 Issuer"},
+		{"refused", curl + " -i https://www.example.org/"},
+	}
+}
+
+// quoteShell quotes s for a POSIX shell when it needs it.
+func quoteShell(s string) string {
+	if !strings.ContainsFunc(s, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-+:", r))
+	}) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }

@@ -1,0 +1,113 @@
+package node
+
+import (
+	"net/netip"
+
+	"sekisho/internal/catalog"
+	"sekisho/internal/config"
+	"sekisho/internal/finding"
+	"sekisho/internal/policy"
+	"sekisho/internal/restrict"
+)
+
+// Compile turns a configuration into the policy that it describes, judged against snapshot. The program is nil when a
+// finding is an error.
+func Compile(c *config.Config, snapshot *catalog.Snapshot) (*policy.Program, finding.List) {
+	return policy.Compile(policySpec(c), snapshot)
+}
+
+// policySpec hands every value on with its place, so that a finding of the policy names a line of the file.
+func policySpec(c *config.Config) policy.Spec {
+	spec := policy.Spec{
+		Features:         texts(c.Features),
+		DialAllowed:      values(c.Network.DialAllowed),
+		TunnelWithoutSNI: patterns(c.Network.TunnelWithoutSNI),
+		PACDirect:        patterns(c.PAC.Direct),
+	}
+	for _, h := range c.Hosts {
+		spec.Hosts = append(spec.Hosts, policy.HostSpec{
+			Pattern: at(h.Host),
+			Ports:   h.Ports.V,
+			Inspect: h.Handling.V == "inspect",
+			Plain:   h.PlainHTTP.V,
+			Reason:  h.Reason.V,
+		})
+	}
+	for _, a := range c.Aliases {
+		spec.Aliases = append(spec.Aliases, policy.AliasSpec{Pattern: at(a.Host), Clients: values(a.Clients)})
+	}
+	for _, r := range c.Rings {
+		spec.Rings = append(spec.Rings, policy.RingSpec{
+			Name:    r.Name.V,
+			Pos:     r.Pos,
+			Mode:    mode(r.Mode.V),
+			Profile: text(r.Profile),
+			Clients: values(r.Clients),
+			Users:   values(r.Users),
+			Groups:  values(r.Groups),
+			Percent: r.Percent.V,
+		})
+	}
+	for _, p := range c.Profiles {
+		spec.Profiles = append(spec.Profiles, restrictSpec(p))
+	}
+	return spec
+}
+
+func restrictSpec(p config.Profile) restrict.Spec {
+	version := restrict.V1
+	if p.Version.V == "v2" {
+		version = restrict.V2
+	}
+	return restrict.Spec{
+		Name:           p.Name.V,
+		Pos:            p.Pos,
+		Version:        version,
+		Permitted:      texts(p.PermittedTenants),
+		Context:        text(p.Context),
+		Policy:         text(p.Policy),
+		BlockConsumers: p.ConsumerAccounts.V == "block",
+		ConsumersPos:   p.ConsumerAccounts.Pos,
+	}
+}
+
+// mode reads a ring's mode. The configuration admits three words; anything else would be the strict one.
+func mode(word string) policy.Mode {
+	switch word {
+	case "report":
+		return policy.Report
+	case "off":
+		return policy.Off
+	}
+	return policy.Enforce
+}
+
+func text(v config.Value[string]) policy.At { return policy.At{Text: v.V, Pos: v.Pos} }
+
+func at[T interface{ String() string }](v config.Value[T]) policy.At {
+	return policy.At{Text: v.V.String(), Pos: v.Pos}
+}
+
+func texts(list []config.Value[string]) []policy.At {
+	out := make([]policy.At, len(list))
+	for i, v := range list {
+		out[i] = text(v)
+	}
+	return out
+}
+
+func patterns[T interface{ String() string }](list []config.Value[T]) []policy.At {
+	out := make([]policy.At, len(list))
+	for i, v := range list {
+		out[i] = at(v)
+	}
+	return out
+}
+
+func values[T string | netip.Prefix](list []config.Value[T]) []T {
+	out := make([]T, len(list))
+	for i, v := range list {
+		out[i] = v.V
+	}
+	return out
+}
