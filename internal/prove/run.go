@@ -1,0 +1,106 @@
+package prove
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"os"
+	"strings"
+	"time"
+
+	"sekisho/internal/audit"
+	"sekisho/internal/config"
+	"sekisho/internal/finding"
+	"sekisho/internal/gateway"
+	"sekisho/internal/node"
+)
+
+// Options are what a proof is run with. The zero value proves this binary.
+type Options struct {
+	Version string
+	// Watch is called after each promise; nil: not called.
+	Watch func(Result)
+	// Config bends the example configuration and Steps the gateway's steps. They are for tests, which break one thing
+	// and expect to see its promise broken; nil in production.
+	Config func(*config.Config)
+	Steps  func(*gateway.Steps)
+}
+
+// Run starts a checkpoint with the lab on free ports and a data folder of its own, drives every promise, and takes
+// everything down again. The results are in the order of IDs; an error means that the checkpoint did not start.
+func Run(ctx context.Context, o Options) ([]Result, error) {
+	data, err := os.MkdirTemp("", "sekisho-prove-")
+	if err != nil {
+		return nil, finding.Fail("prove.no-folder", err)
+	}
+	defer os.RemoveAll(data)
+
+	free := map[string]string{"gateway-listen": "127.0.0.1:0", "operations-listen": "127.0.0.1:0"}
+	settings, problems := config.Lab(config.Overrides(free, func(string) string { return "" })...)
+	if problems.HasErrors() {
+		return nil, &finding.Problem{Findings: problems}
+	}
+	if o.Config != nil {
+		o.Config(settings)
+	}
+	n, err := node.Start(ctx, node.Options{Config: settings, Data: data, Lab: true, Version: o.Version, Steps: o.Steps})
+	if err != nil {
+		return nil, err
+	}
+	s, err := stage(n, settings)
+	var results []Result
+	if err == nil {
+		results = drive(ctx, s, o.Watch)
+	}
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	return results, errors.Join(err, n.Close(closing))
+}
+
+// stage looks at a running node from outside.
+func stage(n *node.Node, settings *config.Config) (*scene, error) {
+	gatewayRoot, labRoot := n.Roots()
+	s := &scene{
+		proxy:      n.Summary().Gateway,
+		operations: "http://" + n.OperationsAddress(),
+		gateway:    x509.NewCertPool(), lab: x509.NewCertPool(), both: x509.NewCertPool(),
+	}
+	// The expectation is written from the configuration, not asked of the code that is on trial.
+	var tenants []string
+	for _, t := range settings.Profiles[0].PermittedTenants {
+		tenants = append(tenants, t.V)
+	}
+	s.tenants, s.context = strings.Join(tenants, ","), settings.Profiles[0].Context.V
+	for _, ok := range []bool{
+		s.gateway.AppendCertsFromPEM(gatewayRoot), s.lab.AppendCertsFromPEM(labRoot),
+		s.both.AppendCertsFromPEM(gatewayRoot), s.both.AppendCertsFromPEM(labRoot),
+	} {
+		if !ok {
+			return nil, errors.New("a root certificate cannot be read")
+		}
+	}
+	s.heads = func() []head {
+		var out []head
+		for _, h := range n.LabHeads() {
+			out = append(out, head{sni: h.SNI, raw: string(h.Raw)})
+		}
+		return out
+	}
+	s.records = func(ctx context.Context) ([]record, error) {
+		rows, err := n.Records(ctx, audit.Filter{Limit: 1000})
+		if err != nil {
+			return nil, err
+		}
+		out := make([]record, len(rows))
+		for i, r := range rows {
+			whole, err := json.Marshal(r)
+			if err != nil {
+				return nil, err
+			}
+			out[i] = record{host: r.Host, sni: r.SNI, authority: r.Authority, verdict: r.Verdict, reason: r.Reason, client: r.Client, whole: string(whole)}
+		}
+		return out, nil
+	}
+	return s, nil
+}
