@@ -1,0 +1,223 @@
+package cli
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"sekisho/internal/catalog"
+)
+
+func (a *app) catalogCommand() *cobra.Command {
+	return a.noun("catalog", "catalog", a.catalogListCommand(), a.catalogShowCommand())
+}
+
+// featureRow is one feature as "catalog list -o json" prints it.
+type featureRow struct {
+	ID       catalog.FeatureID   `json:"id"`
+	Title    catalog.Text        `json:"title"`
+	Requires []catalog.FeatureID `json:"requires,omitempty"`
+	Sets     int                 `json:"sets"`
+	Hosts    int                 `json:"hosts"`
+	Prefixes int                 `json:"prefixes"`
+	Newest   string              `json:"newest_source_date"`
+}
+
+func (a *app) catalogListCommand() *cobra.Command {
+	c := &cobra.Command{Use: "list", Short: a.t("catalog.list.short"), Args: cobra.NoArgs}
+	o := a.outputFlag(c, "table", "json", "csv")
+	c.RunE = func(*cobra.Command, []string) error {
+		snapshot := catalog.Builtin()
+		var list []featureRow
+		for _, f := range snapshot.Features() {
+			list = append(list, summarise(snapshot, f))
+		}
+		if o.format == "json" {
+			return a.printJSON(struct {
+				Catalog  string       `json:"catalog_version"`
+				Features []featureRow `json:"features"`
+			}{snapshot.Version(), list})
+		}
+		r := rows{columns: []column{
+			{"feature", a.t("catalog.column.feature")}, {"sets", a.t("catalog.column.sets")}, {"hosts", a.t("catalog.column.hosts")},
+			{"prefixes", a.t("catalog.column.prefixes")}, {"date", a.t("catalog.column.date")}, {"title", a.t("catalog.column.title")},
+		}}
+		for _, f := range list {
+			r.cells = append(r.cells, []string{string(f.ID), strconv.Itoa(f.Sets), strconv.Itoa(f.Hosts), strconv.Itoa(f.Prefixes),
+				f.Newest, f.Title.In(a.printer.Language())})
+		}
+		if o.format == "csv" {
+			return a.printCSV(r)
+		}
+		a.printTable(r)
+		a.notef("%s\n", a.t("catalog.version", "version", snapshot.Version()))
+		return nil
+	}
+	return c
+}
+
+// summarise counts what a feature names by itself, without the features that come with it.
+func summarise(snapshot *catalog.Snapshot, f *catalog.Feature) featureRow {
+	row := featureRow{ID: f.ID, Title: f.Title, Requires: f.Requires}
+	for _, id := range f.Claims {
+		set, ok := snapshot.Set(id)
+		if !ok {
+			continue
+		}
+		row.Sets++
+		row.Hosts += len(set.Patterns)
+		row.Prefixes += len(set.Prefixes)
+		if date := set.Source.Date.Format("2006-01-02"); date > row.Newest {
+			row.Newest = date
+		}
+	}
+	return row
+}
+
+func (a *app) catalogShowCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:     "show FEATURE",
+		Short:   a.t("catalog.show.short"),
+		Example: "  sekisho catalog show intune.autopilot",
+		Args:    cobra.ExactArgs(1),
+	}
+	o := a.outputFlag(c, "table", "json")
+	c.RunE = func(_ *cobra.Command, args []string) error {
+		snapshot := catalog.Builtin()
+		feature, ok := snapshot.Feature(catalog.FeatureID(args[0]))
+		if !ok {
+			return a.usage("catalog.unknown-feature", "feature", args[0], "features", strings.Join(featureNames(snapshot), ", "))
+		}
+		var sets []setRow
+		for _, id := range feature.Claims {
+			if set, ok := snapshot.Set(id); ok {
+				sets = append(sets, describe(set))
+			}
+		}
+		if o.format == "json" {
+			return a.printJSON(struct {
+				featureRow
+				About catalog.Text `json:"about"`
+				List  []setRow     `json:"list"`
+			}{summarise(snapshot, feature), feature.About, sets})
+		}
+		a.printFeature(feature, sets)
+		return nil
+	}
+	return c
+}
+
+// setRow is one endpoint set as printed.
+type setRow struct {
+	ID           string       `json:"id"`
+	Title        catalog.Text `json:"title"`
+	Category     string       `json:"category"`
+	Required     bool         `json:"required"`
+	LostWithout  catalog.Text `json:"lost_without,omitzero"`
+	ExpressRoute string       `json:"express_route"`
+	Ports        string       `json:"ports"`
+	Hosts        []string     `json:"hosts"`
+	Prefixes     []string     `json:"prefixes"`
+	Condition    catalog.Text `json:"condition,omitzero"`
+	Note         catalog.Text `json:"note,omitzero"`
+	Source       string       `json:"source"`
+	SourceURL    string       `json:"source_url"`
+	Date         string       `json:"date"`
+	Withdrawn    bool         `json:"withdrawn"`
+}
+
+func describe(set *catalog.Set) setRow {
+	row := setRow{
+		ID: set.ID.String(), Title: set.Title, Category: set.Category.String(), Required: set.Required, LostWithout: set.LostWithout,
+		ExpressRoute: set.ExpressRoute.String(), Ports: set.Ports.String(), Condition: set.Condition, Note: set.Note,
+		Source: set.Source.ID, SourceURL: set.Source.URL, Date: set.Source.Date.Format("2006-01-02"), Withdrawn: !set.Withdrawn.IsZero(),
+		Hosts: []string{}, Prefixes: []string{},
+	}
+	for _, p := range set.Patterns {
+		row.Hosts = append(row.Hosts, p.String())
+	}
+	for _, u := range set.URLs {
+		row.Hosts = append(row.Hosts, u.String())
+	}
+	for _, p := range set.Prefixes {
+		row.Prefixes = append(row.Prefixes, p.String())
+	}
+	return row
+}
+
+func featureNames(snapshot *catalog.Snapshot) []string {
+	var names []string
+	for _, f := range snapshot.Features() {
+		names = append(names, string(f.ID))
+	}
+	slices.Sort(names)
+	return names
+}
+
+// printFeature prints a feature for people: a head, then a paragraph for each set.
+func (a *app) printFeature(f *catalog.Feature, sets []setRow) {
+	lang := a.printer.Language()
+	a.printf("%s  %s\n", f.ID, f.Title.In(lang))
+	if about := f.About.In(lang); about != "" {
+		a.printf("%s\n", about)
+	}
+	if len(f.Requires) > 0 {
+		names := make([]string, len(f.Requires))
+		for i, id := range f.Requires {
+			names[i] = string(id)
+		}
+		a.printf("%s\n", a.t("catalog.requires", "features", strings.Join(names, ", ")))
+	}
+	for _, s := range sets {
+		need := a.t("catalog.required")
+		if !s.Required {
+			need = a.t("catalog.optional")
+		}
+		a.printf("\n%s  %s\n", s.ID, s.Title.In(lang))
+		a.printf("  %s\n", a.t("catalog.set", "category", a.t("catalog.category."+cmp.Or(s.Category, "none")), "need", need,
+			"expressroute", a.t("catalog.er."+s.ExpressRoute), "ports", s.Ports))
+		detail := func(id string, text catalog.Text) {
+			if value := text.In(lang); value != "" {
+				a.printf("  %s: %s\n", a.t("catalog."+id), value)
+			}
+		}
+		detail("lost-without", s.LostWithout)
+		detail("condition", s.Condition)
+		detail("note", s.Note)
+		if s.Withdrawn {
+			a.printf("  %s\n", a.t("catalog.withdrawn"))
+		}
+		for _, h := range s.Hosts {
+			a.printf("    %s\n", h)
+		}
+		a.printf("%s", fold(s.Prefixes, 4, 100))
+		a.printf("  %s\n", a.t("catalog.source", "source", s.SourceURL, "date", s.Date))
+	}
+}
+
+// fold prints words in lines of at most width columns behind an indent.
+func fold(words []string, indent, width int) string {
+	if len(words) == 0 {
+		return ""
+	}
+	var out strings.Builder
+	used := 0
+	for i, w := range words {
+		if i == 0 || used+len(w)+1 > width {
+			if i > 0 {
+				out.WriteByte('\n')
+			}
+			fmt.Fprintf(&out, "%*s%s", indent, "", w)
+			used = indent + len(w)
+			continue
+		}
+		out.WriteString(" " + w)
+		used += len(w) + 1
+	}
+	out.WriteByte('\n')
+	return out.String()
+}

@@ -1,0 +1,272 @@
+// Package cli is the command line: one file a noun, each turns flags into a call and prints what comes back. It wires
+// nothing and decides nothing.
+//
+// Results go to the standard output, everything else to the standard error. Exit codes: 0 done, 1 failed, 2 wrong
+// usage or configuration, 3 done and found something.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"sekisho/internal/finding"
+	"sekisho/internal/message"
+	"sekisho/internal/node"
+)
+
+// Exit codes.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2
+	exitFound  = 3
+)
+
+// System is what a command may touch of the process that runs it.
+type System struct {
+	In      io.Reader
+	Out     io.Writer
+	Err     io.Writer
+	Getenv  func(string) string
+	Version string
+	// Terminal says that In and Out are a terminal, so that questions may be asked and tables may be coloured.
+	Terminal bool
+}
+
+// Run runs the command line args (without the program's name) and returns the exit code.
+func Run(ctx context.Context, system System, args []string) int {
+	a := &app{System: system, printer: message.New(languageOf(args, system.Getenv))}
+	root := a.root()
+	root.SetArgs(args)
+	root.SetIn(system.In)
+	root.SetOut(system.Out)
+	root.SetErr(system.Err)
+	err := root.ExecuteContext(ctx)
+	return a.report(err)
+}
+
+// app is one run of the command line.
+type app struct {
+	System
+	printer *message.Printer
+
+	data   string // --data
+	config string // --config
+	lang   string // --lang
+}
+
+// languageOf finds the language before the flags are parsed, because the flags' own help is in that language.
+func languageOf(args []string, getenv func(string) string) string {
+	for i, arg := range args {
+		if value, ok := strings.CutPrefix(arg, "--lang="); ok {
+			return value
+		}
+		if arg == "--lang" && i+1 < len(args) {
+			return args[i+1]
+		}
+		if arg == "--" {
+			break
+		}
+	}
+	return message.FromEnvironment(getenv)
+}
+
+// t words a text of this room: id without "cli.", then name, value pairs.
+func (a *app) t(id string, args ...string) string {
+	values := make(map[string]string, len(args)/2)
+	for i := 0; i+1 < len(args); i += 2 {
+		values[args[i]] = args[i+1]
+	}
+	return a.printer.Text("cli."+id, values)
+}
+
+// printf writes a result line to the standard output.
+func (a *app) printf(format string, args ...any) { fmt.Fprintf(a.Out, format, args...) }
+
+// notef writes to the standard error.
+func (a *app) notef(format string, args ...any) { fmt.Fprintf(a.Err, format, args...) }
+
+// found is the error of a command that did its work and found something: exit code 3, nothing more to print.
+var errFound = errors.New("found something")
+
+// usageError is wrong usage: exit code 2.
+type usageError struct{ error }
+
+func (u usageError) Unwrap() error { return u.error }
+
+// usage words a usage error of this room.
+func (a *app) usage(id string, args ...string) error {
+	return usageError{errors.New(a.t(id, args...))}
+}
+
+// report prints err as error: and hint: lines and returns the exit code.
+func (a *app) report(err error) int {
+	var problem *finding.Problem
+	var usage usageError
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.Is(err, errFound):
+		return exitFound
+	case errors.As(err, &problem):
+		a.printFindings(problem.Findings)
+		if problem.Cause != nil {
+			a.notef("  %s\n", a.t("cause", "cause", problem.Cause.Error()))
+		}
+		return exitUsage
+	case errors.As(err, &usage):
+		a.notef("%s: %v\n", a.t("error"), err)
+		a.notef("%s: %s\n", a.t("hint"), a.t("usage.hint"))
+		return exitUsage
+	case errors.Is(err, context.Canceled):
+		a.notef("%s\n", a.t("interrupted"))
+		return exitFailed
+	default:
+		a.notef("%s: %v\n", a.t("error"), err)
+		return exitFailed
+	}
+}
+
+// printFindings writes findings to the standard error, one a line, with the remedy below where there is one.
+func (a *app) printFindings(list finding.List) {
+	for _, f := range list {
+		a.notef("%s: %s\n", a.t(f.Severity.String()), a.printer.Finding(f))
+		if hint := a.printer.Hint(f); hint != "" {
+			a.notef("%s: %s\n", a.t("hint"), hint)
+		}
+	}
+}
+
+// dataFolder is the folder that holds state: --data, SEKISHO_DATA, or the platform's usual place.
+func (a *app) dataFolder() (string, error) {
+	if a.data != "" {
+		return filepath.Abs(a.data)
+	}
+	return node.DefaultData(a.Getenv)
+}
+
+// configFile is the configuration to read: --config, SEKISHO_CONFIG, ./sekisho.yaml, or sekisho.yaml in the data
+// folder. named says that somebody asked for it, so that it must exist; file is "" when there is none.
+func (a *app) configFile() (file string, named bool, err error) {
+	if a.config != "" {
+		return a.config, true, nil
+	}
+	if file := a.Getenv("SEKISHO_CONFIG"); file != "" {
+		return file, true, nil
+	}
+	data, err := a.dataFolder()
+	if err != nil {
+		return "", false, err
+	}
+	for _, file := range []string{"sekisho.yaml", filepath.Join(data, "sekisho.yaml")} {
+		if _, err := os.Stat(file); err == nil || !errors.Is(err, os.ErrNotExist) {
+			return file, false, nil
+		}
+	}
+	return "", false, nil
+}
+
+// root builds the command tree.
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:               "sekisho",
+		Short:             a.t("short"),
+		Long:              a.t("long"),
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		Args:              cobra.NoArgs,
+		DisableAutoGenTag: true,
+		RunE:              func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.SetUsageTemplate(a.usageTemplate())
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	flags := root.PersistentFlags()
+	flags.StringVar(&a.data, "data", "", a.t("flag.data"))
+	flags.StringVar(&a.config, "config", "", a.t("flag.config"))
+	flags.StringVar(&a.lang, "lang", "", a.t("flag.lang"))
+	root.AddCommand(
+		a.upCommand(), a.lookupCommand(), a.catalogCommand(), a.policyCommand(), a.reportCommand(), a.caCommand(),
+		a.configCommand(), a.labCommand(), a.versionCommand(),
+	)
+	root.SetHelpCommand(a.helpCommand(root))
+	root.InitDefaultCompletionCmd(os.Args...)
+	a.localise(root)
+	return root
+}
+
+// localise gives every command of the tree what cobra would say in English alone: the help flag, the argument check.
+func (a *app) localise(c *cobra.Command) {
+	c.InitDefaultHelpFlag()
+	if help := c.Flags().Lookup("help"); help != nil {
+		help.Usage = a.t("flag.help")
+	}
+	if check := c.Args; check != nil {
+		c.Args = func(c *cobra.Command, args []string) error {
+			if err := check(c, args); err != nil {
+				return a.usage("arguments", "command", c.CommandPath(), "usage", c.UseLine())
+			}
+			return nil
+		}
+	}
+	if c.Name() == "completion" {
+		c.Short = a.t("completion.short")
+	}
+	for _, child := range c.Commands() {
+		a.localise(child)
+	}
+}
+
+// helpCommand is "sekisho help [command]".
+func (a *app) helpCommand(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [command]",
+		Short: a.t("help.short"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			c, rest, err := root.Find(args)
+			if err != nil || c == nil || len(rest) > 0 {
+				return a.usage("unknown-command", "command", strings.Join(args, " "))
+			}
+			return c.Help()
+		},
+	}
+}
+
+// noun is a command that only groups others; without a verb it says which there are, as wrong usage.
+func (a *app) noun(use, id string, verbs ...*cobra.Command) *cobra.Command {
+	c := &cobra.Command{Use: use, Short: a.t(id + ".short"), Args: cobra.ArbitraryArgs}
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return a.usage("unknown-command", "command", c.CommandPath()+" "+args[0])
+		}
+		return c.Help()
+	}
+	c.AddCommand(verbs...)
+	return c
+}
+
+// usageTemplate is cobra's own, with headings in the reader's language.
+func (a *app) usageTemplate() string {
+	return a.t("heading.usage") + `{{if .Runnable}}
+  {{.UseLine}}{{end}}{{if .HasAvailableSubCommands}}
+  {{.CommandPath}} [command]{{end}}{{if .HasExample}}
+
+` + a.t("heading.examples") + `
+{{.Example}}{{end}}{{if .HasAvailableSubCommands}}
+
+` + a.t("heading.commands") + `{{range .Commands}}{{if (or .IsAvailableCommand (eq .Name "help"))}}
+  {{rpad .Name .NamePadding }} {{.Short}}{{end}}{{end}}{{end}}{{if .HasAvailableLocalFlags}}
+
+` + a.t("heading.flags") + `
+{{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}{{end}}{{if .HasAvailableInheritedFlags}}
+
+` + a.t("heading.global") + `
+{{.InheritedFlags.FlagUsages | trimTrailingWhitespaces}}{{end}}
+`
+}

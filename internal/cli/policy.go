@@ -1,0 +1,125 @@
+package cli
+
+import (
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sekisho/internal/catalog"
+	"sekisho/internal/endpoint"
+	"sekisho/internal/explain"
+	"sekisho/internal/finding"
+	"sekisho/internal/node"
+)
+
+func (a *app) policyCommand() *cobra.Command {
+	return a.noun("policy", "policy", a.policyCheckCommand(), a.policyExplainCommand())
+}
+
+// policyCheckCommand compiles the policy and prints every finding, the prerequisites and the residual risks. Errors:
+// exit code 2. Warnings: exit code 3 with --strict.
+func (a *app) policyCheckCommand() *cobra.Command {
+	c := &cobra.Command{Use: "check", Short: a.t("policy.check.short"), Long: a.t("policy.check.long"), Args: cobra.NoArgs}
+	lab := c.Flags().Bool("lab", false, a.t("flag.lab-policy"))
+	strict := c.Flags().Bool("strict", false, a.t("policy.check.flag.strict"))
+	o := a.outputFlag(c, "table", "json")
+	c.RunE = func(*cobra.Command, []string) error {
+		settings, problems := a.loadConfig(*lab, nil)
+		if problems.HasErrors() {
+			return &finding.Problem{Findings: problems.Sort()}
+		}
+		program, found := node.Compile(settings, catalog.Builtin())
+		found = append(problems, found...).Sort()
+		if found.HasErrors() {
+			return &finding.Problem{Findings: found}
+		}
+		residual := program.Residual()
+		if o.format == "json" {
+			if err := a.printJSON(struct {
+				Policy   string       `json:"policy_hash"`
+				Catalog  string       `json:"catalog_version"`
+				Findings finding.List `json:"findings"`
+				Residual finding.List `json:"residual"`
+			}{program.Hash(), program.CatalogVersion(), orEmpty(found), orEmpty(residual)}); err != nil {
+				return err
+			}
+		} else {
+			a.printf("%s\n", a.t("policy.check.ok", "hash", program.Hash(), "catalog", program.CatalogVersion()))
+			a.printList("policy.check.findings", found)
+			a.printList("policy.check.residual", residual)
+		}
+		if *strict && len(found.Of(finding.Warning)) > 0 {
+			return errFound
+		}
+		return nil
+	}
+	return c
+}
+
+func orEmpty(l finding.List) finding.List {
+	if l == nil {
+		return finding.List{}
+	}
+	return l
+}
+
+// printList prints findings as a result under a heading.
+func (a *app) printList(heading string, list finding.List) {
+	if len(list) == 0 {
+		return
+	}
+	a.printf("\n%s\n", a.t(heading))
+	for _, f := range list {
+		a.printf("  %s  %s\n", pad(status(f.Severity), 4), a.printer.Finding(f))
+		if hint := a.printer.Hint(f); hint != "" {
+			a.printf("        %s\n", hint)
+		}
+	}
+}
+
+// status is the ASCII status word of a severity.
+func status(s finding.Severity) string {
+	switch s {
+	case finding.Error:
+		return "NG"
+	case finding.Warning:
+		return "WARN"
+	}
+	return "--"
+}
+
+// policyExplainCommand is lookup with an obligatory policy.
+func (a *app) policyExplainCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:     "explain TARGET...",
+		Short:   a.t("policy.explain.short"),
+		Example: "  sekisho policy explain login.microsoftonline.com --user alice --client 10.1.2.3",
+		Args:    cobra.MinimumNArgs(1),
+	}
+	who := a.subjectFlags(c)
+	lab := c.Flags().Bool("lab", false, a.t("flag.lab-policy"))
+	o := a.outputFlag(c, "table", "json", "jsonl")
+	c.RunE = func(_ *cobra.Command, args []string) error {
+		subject, err := a.subject(who)
+		if err != nil {
+			return err
+		}
+		program, _, err := a.program(*lab)
+		if err != nil {
+			return err
+		}
+		if program == nil {
+			return &finding.Problem{Findings: finding.List{finding.New("cli.no-configuration", finding.Error, finding.Pos{})}}
+		}
+		var answers []explain.Answer
+		for _, arg := range args {
+			target, err := endpoint.ParseTarget(arg)
+			if err != nil {
+				return usageError{err}
+			}
+			answers = append(answers, explain.Explain(target, explain.Context{Subject: subject, Program: program, Catalog: catalog.Builtin(), Now: time.Now()}))
+		}
+		return a.printAnswers(answers, o.format)
+	}
+	return c
+}

@@ -1,0 +1,158 @@
+package cli
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"sekisho/internal/config"
+	"sekisho/internal/finding"
+	"sekisho/internal/node"
+)
+
+// shutdownLimit bounds how long a stop waits for requests under way; chosen: longer than any sign-in exchange, shorter
+// than the patience of a service manager (systemd waits 90 s).
+const shutdownLimit = 20 * time.Second
+
+func (a *app) upCommand() *cobra.Command {
+	var lab bool
+	c := &cobra.Command{
+		Use:     "up",
+		Short:   a.t("up.short"),
+		Long:    a.t("up.long"),
+		Example: "  sekisho up --lab\n  sekisho up --config sekisho.yaml",
+		Args:    cobra.NoArgs,
+	}
+	c.Flags().BoolVar(&lab, "lab", false, a.t("up.flag.lab"))
+	for _, knob := range config.Knobs() {
+		if c.Flags().Lookup(knob.Flag) == nil && knob.Flag != "lang" {
+			c.Flags().String(knob.Flag, "", knob.About(a.printer.Language()))
+		}
+	}
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		given := map[string]string{}
+		c.Flags().Visit(func(f *pflag.Flag) { given[f.Name] = f.Value.String() })
+		return a.up(c.Context(), lab, given)
+	}
+	return c
+}
+
+// up runs the checkpoint until ctx ends. SIGHUP reads the configuration again.
+func (a *app) up(ctx context.Context, lab bool, flags map[string]string) error {
+	load := func() (*config.Config, finding.List) { return a.loadConfig(lab, flags) }
+	settings, problems := load()
+	if problems.HasErrors() {
+		return &finding.Problem{Findings: problems.Sort()}
+	}
+	a.printFindings(problems.Sort())
+	data, err := a.dataFolder()
+	if err != nil {
+		return err
+	}
+	n, err := node.Start(ctx, node.Options{
+		Config:  settings,
+		Load:    load,
+		Data:    data,
+		Lab:     lab,
+		Version: a.Version,
+		Logger:  a.logger(settings),
+	})
+	if err != nil {
+		return err
+	}
+	a.printSummary(n.Summary())
+
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	var failed error
+	for running := true; running; {
+		select {
+		case <-hangup:
+			// The node keeps what it has when the new configuration is wrong, and logs why.
+			_ = n.Reload(ctx)
+		case failed = <-n.Failed():
+			running = false
+		case <-ctx.Done():
+			running = false
+		}
+	}
+	a.notef("%s\n", a.t("up.stopping"))
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownLimit)
+	defer cancel()
+	if err := n.Close(closing); failed == nil {
+		failed = err
+	}
+	return failed
+}
+
+// loadConfig reads the configuration that applies: the file, or under the lab without a named one the shipped example.
+// flags are those of the command that were given.
+func (a *app) loadConfig(lab bool, flags map[string]string) (*config.Config, finding.List) {
+	overrides := config.Overrides(flags, a.Getenv)
+	file, named, err := a.configFile()
+	if err != nil {
+		return nil, finding.List{finding.New("node.no-data-folder", finding.Error, finding.Pos{})}
+	}
+	if lab && !named {
+		return config.Lab(overrides...)
+	}
+	if file == "" {
+		return nil, finding.List{finding.New("cli.no-configuration", finding.Error, finding.Pos{})}
+	}
+	return config.Load(file, overrides...)
+}
+
+// logger writes to the standard error as the configuration says.
+func (a *app) logger(settings *config.Config) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(settings.Log.Level.V)); err != nil {
+		level = slog.LevelInfo
+	}
+	options := &slog.HandlerOptions{Level: level}
+	if settings.Log.Format.V == "json" {
+		return slog.New(slog.NewJSONHandler(a.Err, options))
+	}
+	return slog.New(slog.NewTextHandler(a.Err, options))
+}
+
+// printSummary says, once, where everything is and what to try.
+func (a *app) printSummary(s node.Summary) {
+	title := a.t("up.title", "version", a.Version)
+	if s.Lab {
+		title = a.t("up.title-lab", "version", a.Version)
+	}
+	a.printf("%s\n\n", title)
+	line := func(id, value string) {
+		if value != "" {
+			a.printf("  %s  %s\n", pad(a.t("up."+id), 16), value)
+		}
+	}
+	line("gateway", s.Gateway)
+	line("operations", s.Operations)
+	line("pac", s.PAC)
+	line("root", s.Root)
+	line("trust", s.Trust)
+	line("data", s.Data)
+	line("policy", a.t("up.policy-value", "hash", s.PolicyHash, "catalog", s.Catalog))
+	for _, r := range s.Rings {
+		line("ring", a.t("up.ring-value", "name", r.Name, "mode", a.printer.Text("console.mode."+r.Mode, nil), "profile", r.Profile))
+	}
+	if len(s.Created) > 0 {
+		line("created", strings.Join(s.Created, ", "))
+	}
+	if len(s.Try) > 0 {
+		a.printf("\n%s\n", a.t("up.try"))
+		for _, try := range s.Try {
+			a.printf("\n  # %s\n  %s\n", a.t("up.try."+try.ID), try.Command)
+		}
+	}
+	a.printf("\n%s\n", a.t("up.stop"))
+}
