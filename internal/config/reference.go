@@ -58,15 +58,10 @@ func referenceTable(b *strings.Builder, es []*entry, lang string) {
 	for _, e := range es {
 		about := e.about.in(lang)
 		if e.example != "" {
-			about += " " + text{JA: "例: ", EN: "For example "}.in(lang) + "`" + e.example + "`"
-			if lang != "ja" {
-				about += "."
-			} else {
-				about += "。"
-			}
+			about += text{JA: "例: `" + e.example + "`", EN: " For example `" + e.example + "`."}.in(lang)
 		}
 		if e.minItems > 0 {
-			about += " " + text{JA: "空の一覧は書けません。", EN: "Never an empty list."}.in(lang)
+			about += text{JA: "空の一覧は書けません。", EN: " Never an empty list."}.in(lang)
 		}
 		key := "`" + e.key + "`"
 		if len(e.children) > 0 {
@@ -90,7 +85,7 @@ func kindText(e *entry, lang string) string {
 		kind += ": `" + strings.Join(e.scalar.enum, "`, `") + "`"
 	}
 	if e.shape == several {
-		kind = text{JA: kind + "の一覧", EN: "list of: " + kind}.in(lang)
+		kind = text{JA: kind + " の一覧", EN: "list of: " + kind}.in(lang)
 	}
 	return kind
 }

@@ -20,6 +20,9 @@ const (
 	maxBytes = 1 << 20
 	// maxDepth is how deep values may be nested (chosen: the schema needs 4; the parser is recursive).
 	maxDepth = 32
+	// maxEmpty is how many values may be left empty before the parser is not asked at all. Each is an error anyway, and
+	// goccy/go-yaml v1.19 puts a token into the middle of its list for each: a file of nothing else took minutes.
+	maxEmpty = 1000
 )
 
 // tree parses data into the root of its only document; nil when there is none, which is always a finding.
@@ -111,9 +114,17 @@ func (w *walker) tokens(data []byte) (out token.Tokens, ok bool) {
 	var indents []int
 	flow, row, lastLine := 0, 0, 0
 	var marks finding.List // what is refused wherever it stands and could wrap without a new level
-	for _, t := range all {
+	empty := 0
+	var braces []bool // for each open bracket: is it a brace?
+	for i, t := range all {
 		if t.Position == nil {
 			continue
+		}
+		if leavesEmpty(all, i, len(braces) > 0 && braces[len(braces)-1]) {
+			if empty++; empty > maxEmpty {
+				w.add(finding.New("config.too-many-empty", finding.Error, w.at(t), "max", strconv.Itoa(maxEmpty)))
+				return nil, false
+			}
 		}
 		if t.Position.Line != lastLine {
 			lastLine, row = t.Position.Line, 0
@@ -127,8 +138,12 @@ func (w *walker) tokens(data []byte) (out token.Tokens, ok bool) {
 		switch t.Type {
 		case token.MappingStartType, token.SequenceStartType:
 			flow++
+			braces = append(braces, t.Type == token.MappingStartType)
 		case token.MappingEndType, token.SequenceEndType:
-			flow = max(0, flow-1)
+			if flow > 0 {
+				flow--
+				braces = braces[:flow]
+			}
 		case token.SequenceEntryType, token.MappingKeyType, token.AnchorType, token.TagType, token.MappingValueType, token.AliasType:
 			if flow == 0 {
 				row++
@@ -156,6 +171,43 @@ func (w *walker) tokens(data []byte) (out token.Tokens, ok bool) {
 		}
 	}
 	return all, true
+}
+
+// leavesEmpty reports whether the value that token i announces is not there; inBraces, whether i stands in {}. It may
+// err for odd layouts.
+func leavesEmpty(all token.Tokens, i int, inBraces bool) bool {
+	t := all[i]
+	if i+1 == len(all) {
+		return false
+	}
+	next := all[i+1]
+	if next.Position == nil {
+		return false
+	}
+	switch next.Type {
+	case token.CollectEntryType, token.MappingEndType, token.SequenceEndType:
+		switch t.Type {
+		case token.MappingValueType, token.CollectEntryType:
+			return true
+		case token.SequenceStartType, token.MappingStartType, token.SequenceEndType, token.MappingEndType:
+			return next.Type == token.CollectEntryType && t.Type != token.SequenceEndType && t.Type != token.MappingEndType
+		}
+		return inBraces && i > 0 && all[i-1].Type != token.MappingValueType // {a, b}: keys alone
+	}
+	if next.Position.Line == t.Position.Line {
+		return false
+	}
+	switch t.Type {
+	case token.MappingValueType:
+		if i == 0 || all[i-1].Position == nil {
+			return true
+		}
+		column := all[i-1].Position.Column
+		return next.Position.Column < column || next.Position.Column == column && next.Type != token.SequenceEntryType
+	case token.SequenceEntryType, token.MappingKeyType:
+		return next.Position.Column <= t.Position.Column
+	}
+	return false
 }
 
 // parse runs the third-party parser, whose panics become a finding.
