@@ -20,8 +20,8 @@ import (
 type client interface {
 	// watch returns a function that reports whether the client still waits. It is called from time to time.
 	watch() func() bool
-	// stopBody makes a read of the request body end soon.
-	stopBody()
+	// watchBody returns a function that makes a read of the request body, by another goroutine, end soon.
+	watchBody() (stop func())
 	// interim sends a 1xx.
 	interim(h *wire.ResponseHead) error
 	// answer sends the final response; errors are *wire.CopyError, or of the head that cannot be sent.
@@ -30,6 +30,8 @@ type client interface {
 	switched(h *wire.ResponseHead) (io.Reader, net.Conn, error)
 	// hasBegun reports whether the final response has begun.
 	hasBegun() bool
+	// add puts fields of our own on the final response that the serialiser would take for another hop's.
+	add(fields []wire.Field)
 	// willClose makes the response that follows the last of the connection.
 	willClose()
 }
@@ -371,10 +373,11 @@ type upload struct {
 	clientErr atomic.Pointer[error]
 	finished  atomic.Bool
 	n         int64
+	stopBody  func()
 }
 
 func (x *exchange) startUpload(stall time.Duration) *upload {
-	u := &upload{done: make(chan struct{})}
+	u := &upload{done: make(chan struct{}), stopBody: x.client.watchBody()}
 	watch, up, body := x.client.watch(), x.up, x.body
 	// The origin's silence counts from the end of the body only: a long upload is not a slow origin.
 	x.up.Timed.ReadStall = 0
@@ -417,7 +420,7 @@ func (u *upload) stop(x *exchange) {
 			x.up.Bound = true
 			x.spent()
 		}
-		x.client.stopBody()
+		u.stopBody()
 		<-u.done
 	}
 	x.r.up += u.n

@@ -23,9 +23,10 @@ type side struct {
 	head   wire.RequestHead // reused
 	body   wire.BodyReader  // reused
 
-	closing bool        // the response that is written says close
-	begun   bool        // the final response has begun
-	stopped atomic.Bool // the body is no longer wanted
+	added   []wire.Field // of our own, for the next final response
+	closing bool         // the response that is written says close
+	begun   bool         // the final response has begun
+	stopped atomic.Bool  // the body is no longer wanted
 	alive   func() bool
 }
 
@@ -48,6 +49,7 @@ func (s *side) release() {
 // readHead waits for a request and reads its head. The head is valid until the next readHead.
 func (s *side) readHead(wait time.Duration) (*wire.RequestHead, error) {
 	lim := &s.c.g.lim
+	s.timed.Alive = nil
 	if s.br.Buffered() == 0 {
 		s.c.waiting.Store(true)
 		if s.c.g.draining.Load() {
@@ -117,6 +119,14 @@ func (s *side) answer(h *wire.ResponseHead, f wire.Framing, body io.Reader, trai
 	if err != nil {
 		return 0, err
 	}
+	if len(s.added) > 0 {
+		b = b[:len(b)-len("\r\n")]
+		for _, f := range s.added {
+			b = append(append(append(append(b, f.Name...), ": "...), f.Value...), "\r\n"...)
+		}
+		b = append(b, "\r\n"...)
+		s.added = nil
+	}
 	s.begun = true
 	if _, err := w.Write(b); err != nil {
 		return 0, &wire.CopyError{Writing: true, Err: err}
@@ -137,11 +147,16 @@ func (s *side) switched(h *wire.ResponseHead) (io.Reader, net.Conn, error) {
 	return s.br, s.stream, nil
 }
 
-// stopBody makes a read of the request body end soon: within the pace at which a waiting read looks up.
-func (s *side) stopBody() { s.stopped.Store(true) }
+// watchBody lets reads of the request body be stopped from another goroutine. It holds until the next head.
+func (s *side) watchBody() (stop func()) {
+	s.timed.Alive = func() bool { return !s.stopped.Load() }
+	return func() { s.stopped.Store(true) }
+}
 
 // willClose says that the connection ends after this response.
 func (s *side) willClose() { s.closing = true }
+
+func (s *side) add(fields []wire.Field) { s.added = fields }
 
 // hasBegun reports whether a response is under way, so that no other can be told.
 func (s *side) hasBegun() bool { return s.begun }
@@ -152,7 +167,7 @@ func (s *side) linger() {
 	if half, ok := s.stream.(interface{ CloseWrite() error }); ok {
 		_ = half.CloseWrite()
 	}
-	s.timed.ReadStall, s.timed.Phase = 0, time.Now().Add(s.c.g.lim.Linger)
+	s.timed.ReadStall, s.timed.Phase, s.timed.Alive = 0, time.Now().Add(s.c.g.lim.Linger), nil
 	_, _ = io.CopyN(io.Discard, s.br, 256<<10)
 }
 

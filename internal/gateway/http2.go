@@ -88,6 +88,7 @@ type stream struct {
 	w     http.ResponseWriter
 	h     *http.Request
 	ctx   context.Context
+	added []wire.Field
 	begun bool
 	close bool
 	abort bool
@@ -154,9 +155,10 @@ func (s *stream) trailers() []wire.Field {
 }
 
 func (s *stream) watch() func() bool { return func() bool { return s.ctx.Err() == nil } }
-func (s *stream) stopBody()          { s.h.Body.Close() }
+func (s *stream) watchBody() func()  { return func() { s.h.Body.Close() } }
 func (s *stream) hasBegun() bool     { return s.begun }
 func (s *stream) willClose()         { s.close = true }
+func (s *stream) add(f []wire.Field) { s.added = f }
 
 // interim sends a 1xx. The 100 is the server's own: it sends one when the body is first read.
 func (s *stream) interim(h *wire.ResponseHead) error {
@@ -197,6 +199,9 @@ func (s *stream) answer(h *wire.ResponseHead, f wire.Framing, body io.Reader, tr
 		if _, ok := header[name]; !ok {
 			header[name] = nil
 		}
+	}
+	for _, f := range s.added {
+		header.Set(f.Name, f.Value)
 	}
 	if s.close {
 		header["Connection"] = []string{"close"} // becomes GOAWAY

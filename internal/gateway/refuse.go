@@ -96,6 +96,7 @@ func (r *request) refuse(to client, f *fault) {
 		h.Fields = append(h.Fields, wire.Field{Name: "Content-Length", Value: strconv.Itoa(len(page.Body))})
 		framing, page.Body = wire.Framing{}, nil
 	}
+	to.add(page.Own)
 	r.status = page.Status
 	n, err := to.answer(h, framing, bytes.NewReader(page.Body), nil)
 	r.down += n

@@ -43,7 +43,10 @@ type Reader struct {
 type Response struct {
 	Status int
 	Fields []wire.Field
-	Body   []byte
+	// Own are the fields that only the proxy itself may send; a serialiser that drops those of other hops would drop
+	// them too. Their names and values are made here, from constants.
+	Own  []wire.Field
+	Body []byte
 }
 
 // Printer gives texts in one language (message.Printer).
@@ -96,9 +99,9 @@ func (p *Pages) Make(r Refusal, reader Reader) Response {
 	add("Cache-Control", "no-store")
 	add("X-Content-Type-Options", "nosniff")
 	// RFC 9209, section 2: error is a token of its registry, details a string. Both are our own constants.
-	add("Proxy-Status", "sekisho; error="+a.proxy+"; details="+strconv.Quote(string(r.Reason)))
+	out.Own = append(out.Own, wire.Field{Name: "Proxy-Status", Value: "sekisho; error=" + a.proxy + "; details=" + strconv.Quote(string(r.Reason))})
 	if r.Status == 407 {
-		add("Proxy-Authenticate", `Basic realm="sekisho", charset="UTF-8"`) // RFC 7617, section 2.1
+		out.Own = append(out.Own, wire.Field{Name: "Proxy-Authenticate", Value: `Basic realm="sekisho", charset="UTF-8"`}) // RFC 7617, section 2.1
 	}
 	if r.Status == 503 {
 		add("Retry-After", "5")
