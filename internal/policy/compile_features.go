@@ -137,8 +137,8 @@ func (c *compiler) under(p endpoint.Pattern) string {
 
 // consumerHost warns when login.live.com is not open: more than personal accounts depends on it.
 func (c *compiler) consumerHost() {
-	if len(c.program.features) == 0 {
-		return
+	if len(c.spec.Features) == 0 && len(c.spec.Hosts) == 0 {
+		return // nothing at all is open, which has its own warning
 	}
 	for _, k := range c.classes {
 		if k.Class != catalog.SignInConsumer || k.Pattern.Kind() != endpoint.Exact {

@@ -1,0 +1,47 @@
+package policy
+
+import (
+	"testing"
+
+	"sekisho/internal/endpoint"
+)
+
+func TestOverlap(t *testing.T) {
+	tests := []struct {
+		p, q string
+		want bool
+	}{
+		{"login.live.com", "login.live.com", true},
+		{"login.live.com", "*.live.com", true},
+		{"live.com", "*.live.com", false},
+		{"*.live.com", "*.com", true},
+		{"*.a.example.com", "*.b.example.com", false},
+		{"*cdn.example.com", "*.example.com", true},
+		{"login.*.com", "*.live.com", true},
+		{"login.*.com", "*.example.jp", false},
+		{"a*.example.com", "b*.example.com", false},
+		{"a*.example.com", "*b.example.com", true},
+		{"x.*.example.com", "*.y.example.com", true},
+	}
+	for _, test := range tests {
+		p, q := endpoint.MustPattern(test.p), endpoint.MustPattern(test.q)
+		if overlap(p, q) != test.want || overlap(q, p) != test.want {
+			t.Errorf("overlap(%s, %s) = %v and %v, want %v", p, q, overlap(p, q), overlap(q, p), test.want)
+		}
+	}
+	if overlap(endpoint.Pattern{}, endpoint.MustPattern("a.example")) {
+		t.Error("the zero pattern overlaps")
+	}
+}
+
+func TestNearest(t *testing.T) {
+	known := []string{"entra.sign-in", "intune.core", "intune.autopilot"}
+	for _, test := range []struct{ given, want string }{
+		{"entra.signin", "entra.sign-in"}, {"Intune.Core", "intune.core"}, {"intune.croe", "intune.core"},
+		{"intune.auto", "intune.autopilot"}, {"core", "intune.core"}, {"exchange", ""}, {"", ""},
+	} {
+		if got := nearest(test.given, known); got != test.want {
+			t.Errorf("nearest(%q) = %q, want %q", test.given, got, test.want)
+		}
+	}
+}
