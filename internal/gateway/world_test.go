@@ -16,7 +16,9 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/http/httputil"
 	"net/netip"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -241,21 +243,46 @@ func (o *origin) serve(c net.Conn) {
 		o.heads = append(o.heads, text)
 		answer := o.answer
 		o.mu.Unlock()
-		req, err := http.ReadRequest(bufio.NewReader(io.MultiReader(strings.NewReader(text), br)))
-		if err != nil {
-			return
-		}
-		var body io.Reader = strings.NewReader("")
-		if req.ContentLength != 0 { // ReadRequest has taken what it wants; bodies here are read by it
-			body = req.Body
-		}
+		body := bodyOf(text, br)
 		if !answer(text, body, c) {
 			return
 		}
-		if req.ContentLength != 0 {
-			return // its reader may hold bytes of a next head
+		_, _ = io.Copy(io.Discard, body)
+	}
+}
+
+// bodyOf is the body that a head announces.
+func bodyOf(head string, br *bufio.Reader) io.Reader {
+	for _, line := range strings.Split(head, "\r\n") {
+		name, value, _ := strings.Cut(line, ": ")
+		switch {
+		case strings.EqualFold(name, "Content-Length"):
+			n, _ := strconv.ParseInt(value, 10, 64)
+			return io.LimitReader(br, n)
+		case strings.EqualFold(name, "Transfer-Encoding"):
+			return &chunks{Reader: httputil.NewChunkedReader(br), br: br}
 		}
 	}
+	return strings.NewReader("")
+}
+
+// chunks reads the trailers behind a chunked body too.
+type chunks struct {
+	io.Reader
+	br   *bufio.Reader
+	done bool
+}
+
+func (c *chunks) Read(p []byte) (int, error) {
+	if c.done {
+		return 0, io.EOF
+	}
+	n, err := c.Reader.Read(p)
+	for err == io.EOF && !c.done {
+		line, lineErr := c.br.ReadString('\n')
+		c.done = lineErr != nil || line == "\r\n"
+	}
+	return n, err
 }
 
 type originTap struct{ o *origin }
