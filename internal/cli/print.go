@@ -10,6 +10,8 @@ import (
 	"charm.land/lipgloss/v2"
 	"charm.land/lipgloss/v2/table"
 	"github.com/spf13/cobra"
+
+	"sekisho/internal/audit/report"
 )
 
 // output is the value of -o.
@@ -71,7 +73,7 @@ func (a *app) printCSV(r rows) error {
 	for _, cells := range r.cells {
 		safe := make([]string, len(cells))
 		for i, cell := range cells {
-			safe[i] = defuse(cell)
+			safe[i] = report.Defuse(cell)
 		}
 		if err := w.Write(safe); err != nil {
 			return err
@@ -79,14 +81,6 @@ func (a *app) printCSV(r rows) error {
 	}
 	w.Flush()
 	return w.Error()
-}
-
-// defuse keeps a spreadsheet from taking a cell for a formula.
-func defuse(cell string) string {
-	if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
-		return "'" + cell
-	}
-	return cell
 }
 
 // printJSON prints v indented.

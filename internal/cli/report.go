@@ -1,5 +1,172 @@
 package cli
 
-import "github.com/spf13/cobra"
+import (
+	"context"
+	"iter"
+	"net/netip"
+	"strings"
+	"time"
 
-func (a *app) reportCommand() *cobra.Command { return a.noun("report", "report") }
+	"github.com/spf13/cobra"
+
+	"sekisho/internal/audit"
+	"sekisho/internal/audit/report"
+	"sekisho/internal/node"
+)
+
+func (a *app) reportCommand() *cobra.Command {
+	return a.noun("report", "report", a.reportDecisionsCommand(), a.reportSignInsCommand())
+}
+
+func (a *app) reportDecisionsCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "decisions", Short: a.t("report.decisions.short"), Args: cobra.NoArgs,
+		Example: "  sekisho report decisions --from 24h --restricted\n  sekisho report decisions --verdict deny -o csv",
+	}
+	f := a.reportFlags(c)
+	c.Flags().StringVar(&f.filter.Verdict, "verdict", "", a.t("report.flag.verdict"))
+	c.Flags().StringVar(&f.filter.Reason, "reason", "", a.t("report.flag.reason"))
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		return a.printReport(c.Context(), report.Decisions(), f, func(r audit.Reader) readFunc { return r.Decisions })
+	}
+	return c
+}
+
+func (a *app) reportSignInsCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "signins", Short: a.t("report.signins.short"), Args: cobra.NoArgs,
+		Example: "  sekisho report signins --from 2026-11-01 --outcome blocked\n  sekisho report signins --tenant fabrikam.com -o json",
+	}
+	f := a.reportFlags(c)
+	c.Flags().StringVar(&f.filter.Tenant, "tenant", "", a.t("report.flag.tenant"))
+	c.Flags().StringVar(&f.filter.Application, "application", "", a.t("report.flag.application"))
+	c.Flags().StringVar(&f.filter.Outcome, "outcome", "", a.t("report.flag.outcome"))
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		return a.printReport(c.Context(), report.SignIns(), f, func(r audit.Reader) readFunc { return r.SignIns })
+	}
+	return c
+}
+
+// readFunc reads one page of one kind of record.
+type readFunc = func(context.Context, audit.Filter) ([]audit.Record, error)
+
+// reportFlags are the flags that both reports have.
+type reportFlags struct {
+	filter   audit.Filter
+	from, to string
+	client   string
+	bom      bool
+	output   *output
+}
+
+func (a *app) reportFlags(c *cobra.Command) *reportFlags {
+	f := &reportFlags{output: a.outputFlag(c, "table", "json", "jsonl", "csv")}
+	flags := c.Flags()
+	flags.StringVar(&f.from, "from", "", a.t("report.flag.from"))
+	flags.StringVar(&f.to, "to", "", a.t("report.flag.to"))
+	flags.StringVar(&f.client, "client", "", a.t("report.flag.client"))
+	flags.StringVar(&f.filter.User, "user", "", a.t("report.flag.user"))
+	flags.StringVar(&f.filter.Host, "host", "", a.t("report.flag.host"))
+	flags.StringVar(&f.filter.Ring, "ring", "", a.t("report.flag.ring"))
+	flags.IntVar(&f.filter.Status, "status", 0, a.t("report.flag.status"))
+	flags.BoolVar(&f.filter.Restricted, "restricted", false, a.t("report.flag.restricted"))
+	flags.IntVar(&f.filter.Limit, "limit", audit.DefaultLimit, a.t("report.flag.limit"))
+	flags.BoolVar(&f.bom, "bom", false, a.t("report.flag.bom"))
+	return f
+}
+
+// check turns the texts of the flags into the filter.
+func (a *app) check(f *reportFlags, now time.Time) error {
+	var err error
+	if f.filter.From, err = a.when(f.from, now); err != nil {
+		return err
+	}
+	if f.filter.To, err = a.when(f.to, now); err != nil {
+		return err
+	}
+	if f.client != "" {
+		prefix, err := netip.ParsePrefix(f.client)
+		if err != nil {
+			address, err := netip.ParseAddr(f.client)
+			if err != nil || address.Zone() != "" {
+				return a.usage("report.prefix", "value", f.client)
+			}
+			prefix = netip.PrefixFrom(address.Unmap(), address.Unmap().BitLen())
+		}
+		f.filter.Client = prefix
+	}
+	if _, err := f.filter.Normal(); err != nil {
+		return a.usage("report.filter", "cause", err.Error())
+	}
+	return nil
+}
+
+// when reads a time: a day, a time of RFC 3339, or a span back from now. Days are those of the local time zone.
+func (a *app) when(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if span, err := time.ParseDuration(text); err == nil && span >= 0 {
+		return now.Add(-span), nil
+	}
+	if at, err := time.Parse(time.RFC3339, text); err == nil {
+		return at, nil
+	}
+	if day, err := time.ParseInLocation("2006-01-02", text, time.Local); err == nil {
+		return day, nil
+	}
+	return time.Time{}, a.usage("report.time", "value", text)
+}
+
+// printReport reads the records of the data folder, also while a checkpoint runs on it, and prints them as asked for.
+func (a *app) printReport(ctx context.Context, r report.Report, f *reportFlags, read func(audit.Reader) readFunc) error {
+	if err := a.check(f, time.Now()); err != nil {
+		return err
+	}
+	data, err := a.dataFolder()
+	if err != nil {
+		return err
+	}
+	store, err := node.OpenRecords(ctx, data)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	records := audit.All(ctx, read(store), f.filter)
+	switch f.output.format {
+	case "json":
+		return r.WriteJSON(a.Out, records)
+	case "jsonl":
+		return r.WriteJSONL(a.Out, records)
+	case "csv":
+		return r.WriteCSV(a.Out, records, report.CSV{BOM: f.bom})
+	}
+	return a.printRecords(r, records)
+}
+
+// printRecords prints the columns that a terminal has room for, in local time.
+func (a *app) printRecords(r report.Report, records iter.Seq2[audit.Record, error]) error {
+	var result rows
+	var columns []report.Column
+	for _, c := range r.Columns {
+		if c.Key {
+			columns = append(columns, c)
+			result.columns = append(result.columns, column{c.ID, strings.ToUpper(a.printer.Text(c.HeadingID(), nil))})
+		}
+	}
+	for record, err := range records {
+		if err != nil {
+			return err
+		}
+		cells := make([]string, len(columns))
+		for i, c := range columns {
+			cells[i] = c.Cell(&record, time.Local)
+		}
+		result.cells = append(result.cells, cells)
+	}
+	a.printTable(result)
+	if len(result.cells) == 0 {
+		a.notef("%s\n", a.t("report.empty"))
+	}
+	return nil
+}

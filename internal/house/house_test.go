@@ -36,6 +36,7 @@ var order = [][]string{
 	{"internal/ca", "internal/audit"},
 	{"internal/endpoint"},
 	{"internal/message"},
+	{"internal/lockfile"},
 	{"internal/finding"},
 }
 
