@@ -186,19 +186,20 @@ func (a *Authority) Issuer() *Issuer { return a.issuer }
 func (a *Authority) current(now time.Time) (signer, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.root.key != nil && nearsEnd(a.issuing.cert, now) && now.Before(a.root.cert.NotAfter) {
+	if a.root.key != nil && renewable(a.issuing.cert, a.root.cert, now) && now.Before(a.root.cert.NotAfter) {
 		cert, err := signIssuing(a.root, a.issuing.key, a.o, a.names, now)
 		if err != nil {
 			return signer{}, err
 		}
-		if cert.NotAfter.After(a.issuing.cert.NotAfter) || now.Before(a.issuing.cert.NotBefore) {
-			a.issuing = newSigner(pair{cert, a.issuing.key}, nil)
-			if err := a.save(fileIssuing, encodeCertificates(cert)); err != nil {
-				a.o.Log.Warn("issuing CA not saved", "error", err)
-			}
+		a.issuing = newSigner(pair{cert, a.issuing.key}, nil)
+		if err := a.save(fileIssuing, encodeCertificates(cert)); err != nil {
+			a.o.Log.Warn("issuing CA not saved", "error", err)
 		}
 	}
 	if !now.Before(a.issuing.cert.NotAfter) {
+		if a.root.key != nil { // then the issuing CA ends only with its root
+			return signer{}, finding.Fail("ca.root-expired", nil, "file", a.path(fileRoot), "date", date(a.root.cert.NotAfter))
+		}
 		return signer{}, finding.Fail("ca.issuing-expired", nil, "file", a.path(fileIssuing), "date", date(a.issuing.cert.NotAfter))
 	}
 	return a.issuing, nil

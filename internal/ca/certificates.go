@@ -136,8 +136,8 @@ func create(t, parent *x509.Certificate, pub crypto.PublicKey, by crypto.Signer)
 	return x509.ParseCertificate(der)
 }
 
-// issuingFits reports whether c says what o and names ask for and has time left.
-func issuingFits(c *x509.Certificate, o Options, names permitted, now time.Time) bool {
+// issuingFits reports whether c, below root, says what o and names ask for and has time left.
+func issuingFits(c, root *x509.Certificate, o Options, names permitted, now time.Time) bool {
 	var crl []string
 	if o.CRLURL != "" {
 		crl = []string{o.CRLURL + "/" + CRLRoot}
@@ -145,13 +145,19 @@ func issuingFits(c *x509.Certificate, o Options, names permitted, now time.Time)
 	got := slices.Sorted(slices.Values(c.PermittedDNSDomains))
 	return slices.Equal(got, names.dns) && c.PermittedDNSDomainsCritical && len(c.ExcludedIPRanges) == 2 &&
 		slices.Equal(c.PermittedEmailAddresses, []string{nobody}) &&
-		slices.Equal(c.CRLDistributionPoints, crl) && c.MaxPathLenZero && !nearsEnd(c, now)
+		slices.Equal(c.CRLDistributionPoints, crl) && c.MaxPathLenZero && !renewable(c, root, now)
 }
 
 // nearsEnd reports whether a certificate should be signed anew: a third of its time is left, or the clock was set back
 // behind its beginning.
 func nearsEnd(c *x509.Certificate, now time.Time) bool {
 	return now.Before(c.NotBefore) || c.NotAfter.Sub(now) < c.NotAfter.Sub(c.NotBefore)/3
+}
+
+// renewable reports whether signing c anew, below root, would give it time that it lacks. One that ends with its root
+// gains nothing.
+func renewable(c, root *x509.Certificate, now time.Time) bool {
+	return nearsEnd(c, now) && (c.NotAfter.Before(root.NotAfter) || now.Before(c.NotBefore))
 }
 
 func later(a, b time.Time) time.Time {

@@ -154,7 +154,7 @@ func (f *folder) fits(o Options, names permitted, now time.Time) bool {
 	if f.check(o, names, now) != nil || f.root.cert == nil || f.issuing.cert == nil || !f.rootPEM {
 		return false
 	}
-	return f.imported || issuingFits(f.issuing.cert, o, names, now)
+	return f.imported || issuingFits(f.issuing.cert, f.root.cert, o, names, now)
 }
 
 // check refuses what Open cannot mend.
@@ -212,7 +212,7 @@ func (f *folder) make(dir string, o Options, names permitted, now time.Time) (cr
 		}
 		f.issuing.key = key
 	}
-	if f.issuing.cert == nil || !issuingFits(f.issuing.cert, o, names, now) {
+	if f.issuing.cert == nil || !issuingFits(f.issuing.cert, f.root.cert, o, names, now) {
 		cert, cerr := signIssuing(f.root, f.issuing.key, o, names, now)
 		if cerr != nil {
 			return created, cerr

@@ -52,7 +52,7 @@ func newIssuer(a *Authority) *Issuer {
 //
 // Callers who ask for one name at the same time share one mint. It returns ctx.Err() if the caller gave up, and a
 // *finding.Problem: "ca.not-permitted" for a name outside Options.Permitted, "ca.issuing-expired" when an imported
-// issuing CA has ended.
+// issuing CA has ended, "ca.root-expired" when the root has.
 func (i *Issuer) Certificate(ctx context.Context, h endpoint.Host) (*tls.Certificate, error) {
 	host := string(h)
 	if !i.a.names.allows(host) {

@@ -1,12 +1,15 @@
 package ca_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"sekisho/internal/ca"
 	"sekisho/internal/endpoint"
@@ -88,4 +91,42 @@ func BenchmarkLeafMint(b *testing.B) {
 			}
 		}
 	})
+}
+
+// In the last months of a root there is nothing to gain by signing anew, at each start or at each request.
+func TestIssuingThatEndsWithItsRootIsKept(t *testing.T) {
+	dir, ck := folderOf(t), newClock()
+	o := options(ck)
+	o.RootLifetime = 30 * 24 * time.Hour
+	o.Label = "LAB"
+	a := open(t, dir, o)
+	if root := parseOne(t, a.RootPEM()); !strings.Contains(root.Subject.CommonName, " LAB ") ||
+		!root.NotAfter.Equal(ck.Now().Add(o.RootLifetime).UTC()) {
+		t.Errorf("root %v ends %v", root.Subject, root.NotAfter)
+	}
+	ck.add(25 * 24 * time.Hour)
+	before := snapshot(t, dir)
+	first := mint(t, a, liveHost)
+	ck.add(24 * time.Hour)
+	if mint(t, a, liveHost) != first {
+		t.Error("a leaf that ends with its root was replaced")
+	}
+	open(t, dir, o)
+	if !bytes.Equal(before, snapshot(t, dir)) {
+		t.Error("signed anew for nothing")
+	}
+	ck.add(5 * 24 * time.Hour)
+	if _, err := a.Issuer().Certificate(context.Background(), liveHost); err == nil || code(t, err) != "ca.root-expired" {
+		t.Errorf("after the root's end: %v", err)
+	}
+}
+
+func TestLongNamesStandInTheSANOnly(t *testing.T) {
+	o := options(newClock())
+	host := strings.Repeat("a", 60) + ".login.microsoftonline.com"
+	o.Permitted = []string{host}
+	leaf := mint(t, open(t, folderOf(t), o), host).Leaf
+	if leaf.Subject.CommonName != "" || len(leaf.DNSNames) != 1 || leaf.DNSNames[0] != host {
+		t.Errorf("subject %v, SAN %v", leaf.Subject, leaf.DNSNames)
+	}
 }

@@ -1,0 +1,111 @@
+package audit
+
+import (
+	"slices"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// faultyFile refuses writes or flushes while told so, after taking a part of a write, as a full disk does.
+type faultyFile struct {
+	SegmentFile
+	fault func() (write, sync bool)
+}
+
+func (f faultyFile) Write(b []byte) (int, error) {
+	if w, _ := f.fault(); w {
+		n, _ := f.SegmentFile.Write(b[:len(b)/3])
+		return n, syscall.ENOSPC
+	}
+	return f.SegmentFile.Write(b)
+}
+
+func (f faultyFile) Sync() error {
+	if _, s := f.fault(); s {
+		return syscall.EIO
+	}
+	return f.SegmentFile.Sync()
+}
+
+func TestDiskThatRefusesIsFullUntilItTakesAgain(t *testing.T) {
+	for rule, fault := range map[string]struct{ write, sync, open bool }{
+		"no-space":    {write: true},
+		"flush-fails": {sync: true},
+		"no-new-file": {open: true},
+	} {
+		t.Run(rule, func(t *testing.T) {
+			var mu sync.Mutex
+			broken := false
+			is := func() bool { mu.Lock(); defer mu.Unlock(); return broken }
+			set := func(b bool) { mu.Lock(); defer mu.Unlock(); broken = b }
+			m := &memory{}
+			s := openSpool(t, SpoolOptions{Store: m, MaxBytes: 4 << 20, SegmentBytes: 128 << 10,
+				OpenFile: func(name string) (SegmentFile, error) {
+					if is() && fault.open {
+						return nil, syscall.EMFILE
+					}
+					f, err := createSegment(name)
+					if err != nil {
+						return nil, err
+					}
+					return faultyFile{f, func() (bool, bool) { return is() && fault.write, is() && fault.sync }}, nil
+				}})
+			fill(s, 100)
+			if err := s.Flush(within(t, 10*time.Second)); err != nil {
+				t.Fatal(err)
+			}
+			set(true)
+			fill(s, 700) // more than one segment
+			until(t, "full", s.Full)
+			if st := s.Stats(); st.Refusals == 0 || st.Disk == "" {
+				t.Errorf("stats %+v", st)
+			}
+			set(false)
+			if err := s.Flush(within(t, 10*time.Second)); err != nil {
+				t.Fatal(err)
+			}
+			until(t, "room again", func() bool { return !s.Full() })
+			if got := m.distinct(s.Boot()); !slices.Equal(got, upTo(800)) {
+				t.Errorf("%d of 800 stored", len(got))
+			}
+			if st := s.Stats(); st.Lost != 0 || st.Damaged != 0 {
+				t.Errorf("stats %+v", st)
+			}
+		})
+	}
+}
+
+func TestRecordsThatTheDiskNeverTookAreCountedAtClose(t *testing.T) {
+	s := openSpool(t, SpoolOptions{Store: &memory{}, OpenFile: func(string) (SegmentFile, error) { return nil, syscall.ENOSPC }})
+	fill(s, 10)
+	if err := s.Close(within(t, 10*time.Second)); problemCode(t, err) != "audit.lost" {
+		t.Errorf("close: %v", err)
+	}
+	if st := s.Stats(); st.Lost != 10 {
+		t.Errorf("stats %+v", st)
+	}
+}
+
+func TestRecordDoesNotWaitForTheDisk(t *testing.T) {
+	release := make(chan struct{})
+	s := openSpool(t, SpoolOptions{Store: &memory{}, Queue: 50, OpenFile: func(name string) (SegmentFile, error) {
+		<-release
+		return createSegment(name)
+	}})
+	done := make(chan struct{})
+	go func() { fill(s, 200); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(5 * time.Second):
+		t.Error("Record waits for a disk that hangs")
+	}
+	if st := s.Stats(); !s.Full() || st.Waiting != 50 || st.Lost != 150 {
+		t.Errorf("full %v, stats %+v", s.Full(), st)
+	}
+	close(release)
+	if err := s.Close(within(t, 10*time.Second)); err != nil {
+		t.Error(err)
+	}
+}
