@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"path/filepath"
 	"slices"
 	"sync"
 	"syscall"
@@ -85,6 +86,23 @@ func TestRecordsThatTheDiskNeverTookAreCountedAtClose(t *testing.T) {
 	}
 	if st := s.Stats(); st.Lost != 10 {
 		t.Errorf("stats %+v", st)
+	}
+}
+
+func TestCloseWritesWhatWaitsAtTheBound(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "spool")
+	s := openSpool(t, SpoolOptions{Dir: dir, Store: &memory{refuse: down}, MaxBytes: 256 << 10})
+	fill(s, 1000)
+	until(t, "the bound is reached", func() bool { st := s.Stats(); return st.Full && st.Waiting > 0 && st.Bytes > 240<<10 })
+	if err := s.Close(within(t, 300*time.Millisecond)); problemCode(t, err) != "audit.left" {
+		t.Errorf("close: %v", err)
+	}
+	m := &memory{}
+	if err := openSpool(t, SpoolOptions{Dir: dir, Store: m}).Close(within(t, 10*time.Second)); err != nil {
+		t.Error(err)
+	}
+	if got := m.distinct(s.Boot()); !slices.Equal(got, upTo(1000)) {
+		t.Errorf("%d of 1000 stored", len(got))
 	}
 }
 

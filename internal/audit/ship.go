@@ -28,7 +28,7 @@ func (s *Spool) shipLoop() {
 			select {
 			case <-s.stop:
 				<-s.written
-				closing, stop = true, nil
+				closing, stop, backoff = true, nil, backoffFirst
 			default:
 			}
 		}

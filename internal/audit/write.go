@@ -2,6 +2,7 @@ package audit
 
 import (
 	"io"
+	"math"
 	"time"
 )
 
@@ -25,13 +26,13 @@ func (s *Spool) writeLoop() {
 			s.flush()
 			continue
 		case <-s.stop:
-			s.write()
+			s.write(true)
 			if err := s.seal(); err != nil {
 				s.refused(err)
 			}
 			return
 		}
-		if s.write() && dirty == nil {
+		if s.write(false) && dirty == nil {
 			dirty = time.After(syncEvery - writeEvery)
 		}
 		select {
@@ -82,8 +83,9 @@ func (s *Spool) probe() {
 	}
 }
 
-// write puts the queue on disk, as far as the disk and the bound let it, and reports whether anything was written.
-func (s *Spool) write() (wrote bool) {
+// write puts the queue on disk, as far as the disk and the bound let it, and reports whether anything was written. The
+// last write passes the bound, by no more than the queue holds: the choice is between that and losing the records.
+func (s *Spool) write(last bool) (wrote bool) {
 	s.mu.Lock()
 	batch := s.queue
 	s.mu.Unlock()
@@ -99,6 +101,9 @@ func (s *Spool) write() (wrote bool) {
 		s.mu.Lock()
 		inSegment, inAll := s.o.SegmentBytes-g.size, s.o.MaxBytes-s.stats.Bytes
 		s.mu.Unlock()
+		if last {
+			inAll = math.MaxInt64
+		}
 		buf, n, spoiled := encode(batch, min(inSegment, inAll))
 		if n == 0 && inSegment < inAll && g.size > 0 {
 			if err := s.seal(); err != nil {
