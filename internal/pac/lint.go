@@ -86,6 +86,14 @@ func (l *linter) scan(src string) []token {
 				begin = i + strings.LastIndexByte(src[i:stop], '\n') + 1
 			}
 			i = min(stop+2, len(src))
+		case c == '`':
+			out = append(out, token{mark, "`", pos(i)})
+			stop := min(end(src, i+1, "`")+1, len(src))
+			if n := strings.Count(src[i:stop], "\n"); n > 0 {
+				line += n
+				begin = i + strings.LastIndexByte(src[i:stop], '\n') + 1
+			}
+			i = stop
 		case c == '"' || c == '\'':
 			stop := literal(src, i, c)
 			out = append(out, token{text, strings.Trim(src[i:stop], string(c)), pos(i)})
