@@ -82,7 +82,8 @@ func judgeV2(dir *directory.Directory, s Signal, sub Subject) Verdict {
 		f := finding.New("lab.unknown-policy", finding.Warning, finding.Pos{})
 		return Verdict{Misconfigured: &f, Assumptions: []string{directory.AssumedMisconfigured}}
 	}
-	if sub.Resource == nil || sub.Resource == owner || sub.Home == owner || sub.AppOnly && sub.PrincipalHome == owner {
+	// Traffic through "Microsoft Services" is not blocked by v2 ("Set up tenant restrictions v2").
+	if sub.Resource == nil || sub.Resource.Kind == directory.Passthrough || sub.Resource == owner || sub.Home == owner || sub.AppOnly && sub.PrincipalHome == owner {
 		return Verdict{PolicyID: policy.ID}
 	}
 	v := Verdict{PolicyID: policy.ID, Assumptions: []string{directory.AssumedPartnerIsResource}}

@@ -1,7 +1,7 @@
 // Package admission judges, as Microsoft's pages describe it, whether a restriction signalled by request headers admits
 // a sign-in.
 //
-//	s := admission.Read(r.Header)
+//	s := admission.Read(r.Header, admission.Entra)
 //	v := admission.Judge(dir, s, admission.Subject{Resource: fabrikam, Home: fabrikam})
 //	if v.Code == admission.CodeV1 { ... }
 //
@@ -27,6 +27,14 @@ const (
 
 // RestrictMSA is the value that blocks consumer sign-in at login.live.com.
 const RestrictMSA = "restrict-msa"
+
+// Service is whose host received the headers; each has headers of its own.
+type Service uint8
+
+const (
+	Entra Service = iota // login.microsoftonline.com, login.microsoft.com, login.windows.net
+	MSA                  // login.live.com
+)
 
 // Signal is what the restriction headers of one request say. The zero value restricts nothing.
 type Signal struct {
@@ -71,7 +79,7 @@ func (s Signal) Owner() string {
 
 // Read takes the signal out of h. Optional white space around the items of a list is tolerated (RFC 9110, section
 // 5.6.1; Microsoft's examples have both forms), letter case is folded.
-func Read(h http.Header) Signal {
+func Read(h http.Header, at Service) Signal {
 	var s Signal
 	flag := func(f finding.Finding) { s.Findings = append(s.Findings, f) }
 	doubt := func(f finding.Finding) {
@@ -107,6 +115,9 @@ func Read(h http.Header) Signal {
 	if s.Context != "" && !isGUID(s.Context) {
 		flag(finding.New("lab.context-not-an-id", finding.Warning, finding.Pos{}))
 	}
+	if s.HasTenants && at == MSA {
+		flag(finding.New("lab.tenants-at-consumers", finding.Warning, finding.Pos{}))
+	}
 	if s.HasTenants && s.Context == "" {
 		flag(finding.New("lab.no-context", finding.Warning, finding.Pos{}))
 	}
@@ -117,6 +128,9 @@ func Read(h http.Header) Signal {
 	case !ok:
 	case policy == RestrictMSA:
 		s.BlockMSA = true
+		if at == Entra {
+			flag(finding.New("lab.consumer-value-at-entra", finding.Warning, finding.Pos{}))
+		}
 	case found && isGUID(tenant) && isGUID(id):
 		s.PolicyTenant, s.PolicyID = tenant, id
 	default:

@@ -28,9 +28,7 @@ const (
 	AssumedPrincipalsBlocked   = "v2-service-principals-blocked"
 	AssumedConsumersNotInV1    = "v1-does-not-test-consumers"
 	AssumedTestedBeforeSecrets = "restriction-before-credentials"
-	AssumedAliasUntested       = "restriction-on-alias-hosts"
 	AssumedReuse               = "refresh-token-reuse"
-	AssumedOrdering            = "order-of-errors"
 )
 
 func (a *Assumptions) defaults() {

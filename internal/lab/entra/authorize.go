@@ -54,7 +54,7 @@ func (x *exchange) authorize() {
 		x.signIn(a, ses, fresh)
 		return
 	}
-	single := ses.person != nil && (a.hint == "" || strings.EqualFold(a.hint, ses.person.UPN))
+	single := ses.person != nil && !(x.path == organizations && ses.person.Tenant.Kind == directory.Consumers) && (a.hint == "" || strings.EqualFold(a.hint, ses.person.UPN))
 	switch {
 	case single && a.prompt != "login" && a.prompt != "select_account":
 		x.complete(a, ses)
@@ -68,15 +68,15 @@ func (x *exchange) authorize() {
 // bootstrap is the tenant that can be tested before anybody has signed in: the one of the path, or "Microsoft Services"
 // for an application that passes through it while no tenant is named (AADSTS500021 "Access to 'Microsoft Services'
 // tenant is denied": microsoft/terminal#8320, Azure/azure-powershell#13958).
-func (x *exchange) bootstrap(a *authorization) *directory.Tenant {
-	if a.tenant == nil && a.app.Passthrough {
+func (x *exchange) bootstrap(t *directory.Tenant, app *directory.Application) *directory.Tenant {
+	if t == nil && app != nil && app.Passthrough {
 		return x.s.Directory.OfKind(directory.Passthrough)
 	}
-	return a.tenant
+	return t
 }
 
 func (x *exchange) judgeBootstrap(a *authorization) *failure {
-	_, f := x.judge(admission.Subject{Resource: x.bootstrap(a), Application: a.app})
+	_, f := x.judge(admission.Subject{Resource: x.bootstrap(a.tenant, a.app), Application: a.app})
 	return f
 }
 
@@ -221,7 +221,7 @@ func (x *exchange) signIn(a *authorization, ses *session, fresh bool) {
 		x.toConsumers(p.UPN)
 		return
 	}
-	person, f := x.credentials(v, a.app, x.bootstrap(a))
+	person, f := x.credentials(v, a.app, x.bootstrap(a.tenant, a.app))
 	if f != nil {
 		x.signInAgain(f, func(problem string) { x.signInForm(a, ses, fresh, problem, v.Get("username")) })
 		return

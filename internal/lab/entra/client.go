@@ -104,8 +104,7 @@ type scopes struct {
 	openID, offline bool
 	names           []string // of the resource, without its prefix: User.Read, .default
 	audience        string   // "aud" of the access token
-	graph           bool
-	text            string // as asked for, in one spacing
+	items           []string // as asked for
 }
 
 const graphURL = "https://graph.microsoft.com"
@@ -143,8 +142,8 @@ func (x *exchange) audience(name string, t *directory.Tenant) (string, *failure)
 // scope reads v2's scope parameter: "<resource>/<permission>", Graph permissions without a resource, and the OpenID
 // ones (Microsoft, "Scopes and permissions in the Microsoft identity platform"). One resource at a time (28003, 70011).
 func (x *exchange) scope(text string, t *directory.Tenant) (scopes, *failure) {
-	s := scopes{text: strings.Join(strings.Fields(text), " ")}
-	for item := range strings.FieldsSeq(text) {
+	s := scopes{items: strings.Fields(text)}
+	for _, item := range s.items {
 		switch item {
 		case "openid":
 			s.openID = true
@@ -175,7 +174,6 @@ func (x *exchange) scope(text string, t *directory.Tenant) (scopes, *failure) {
 	if s.audience == "" {
 		s.audience = graphURL
 	}
-	s.graph = s.audience == graphURL
 	return s, nil
 }
 
@@ -189,6 +187,6 @@ func (x *exchange) resource(name string, t *directory.Tenant) (scopes, *failure)
 	if f != nil {
 		return s, f
 	}
-	s.audience, s.graph, s.text = aud, aud == graphURL, "openid"
+	s.audience, s.items = aud, []string{"openid"}
 	return s, nil
 }

@@ -52,18 +52,14 @@ func (x *exchange) deviceCode() {
 		x.failJSON(f)
 		return
 	}
-	t, shared, f := x.tenant()
+	t, _, f := x.tenant()
 	if f != nil {
 		x.failJSON(f)
 		return
 	}
 	known, _ := x.s.Directory.Application(v.Get("client_id"))
 	x.about(known, nil, t)
-	resource := t
-	if shared && known != nil && known.Passthrough {
-		resource = x.s.Directory.OfKind(directory.Passthrough)
-	}
-	if _, f = x.judge(admission.Subject{Resource: resource, Application: known}); f != nil {
+	if _, f = x.judge(admission.Subject{Resource: x.bootstrap(t, known), Application: known}); f != nil {
 		x.failJSON(f)
 		return
 	}

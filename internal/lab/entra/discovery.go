@@ -38,6 +38,7 @@ func (x *exchange) readOnly() bool {
 	if x.r.Method == http.MethodGet || x.r.Method == http.MethodHead {
 		return true
 	}
+	x.w.Header().Set("Allow", "GET, HEAD")
 	x.json(http.StatusMethodNotAllowed, map[string]string{"error": "invalid_request"})
 	return false
 }

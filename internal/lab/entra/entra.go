@@ -91,7 +91,7 @@ type exchange struct {
 
 // ServeHTTP answers one request.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{s: s, w: w, r: r, now: s.Now().UTC(), trace: token.GUID(), signal: admission.Read(r.Header)}
+	x := &exchange{s: s, w: w, r: r, now: s.Now().UTC(), trace: token.GUID(), signal: admission.Read(r.Header, admission.Entra)}
 	x.correlation = x.clientRequestID(r.Header.Get("client-request-id"))
 	h := w.Header()
 	h.Set("x-ms-request-id", x.trace)

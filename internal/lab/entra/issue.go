@@ -59,7 +59,7 @@ func (x *exchange) issue(g grant, clientInfo bool) {
 		a.Resource = g.scopes.audience
 	}
 	if g.person != nil {
-		a.Scope = x.grantedScope(g)
+		a.Scope = grantedScope(g.scopes)
 		if g.scopes.openID {
 			if a.ID, err = x.s.Key.Sign(x.idClaims(g)); err != nil {
 				http.Error(x.w, "LAB: token could not be signed", http.StatusInternalServerError)
@@ -80,16 +80,12 @@ func (x *exchange) issue(g grant, clientInfo bool) {
 	x.json(http.StatusOK, a)
 }
 
-// grantedScope is what the response's scope says: the resource's permissions, then the OpenID ones.
-func (x *exchange) grantedScope(g grant) string {
-	var out []string
-	for _, n := range permissions(g.scopes) {
-		out = append(out, g.scopes.audience+"/"+n)
-	}
-	for _, n := range strings.Fields(g.scopes.text) {
-		if slices.Contains([]string{"openid", "profile", "email", "offline_access"}, n) {
-			out = append(out, n)
-		}
+// grantedScope is what the response's scope says: what was asked for, in the words in which it was asked (MSAL for Go
+// compares them), and what .default stands for.
+func grantedScope(s scopes) string {
+	out := slices.Clone(s.items)
+	if slices.Contains(s.names, ".default") {
+		out = append(out, s.audience+"/User.Read")
 	}
 	return strings.Join(out, " ")
 }

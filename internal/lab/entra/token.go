@@ -51,8 +51,10 @@ func (x *exchange) token() {
 	id, secret := x.clientCredentials(v)
 	known, _ := x.s.Directory.Application(id)
 	x.about(known, nil, t)
-	x.assume(directory.AssumedTestedBeforeSecrets)
-	sub := admission.Subject{Resource: t, Application: known, AppOnly: appOnly}
+	if x.signal.Version() != "" {
+		x.assume(directory.AssumedTestedBeforeSecrets)
+	}
+	sub := admission.Subject{Resource: x.bootstrap(t, known), Application: known, AppOnly: appOnly}
 	if appOnly {
 		sub.PrincipalHome = t
 	}
@@ -140,7 +142,7 @@ func (x *exchange) grantCode(v url.Values, app *directory.Application) {
 		x.s.refresh.dropIf(func(r *refreshToken) bool { return r.family == c.family })
 		x.failJSON(fail(54005, "invalid_grant", 400, "OAuth2 Authorization code was already redeemed, please retry with a new valid code or use an existing refresh token."))
 		return
-	case c.path != x.path && x.path != c.tenant.ID:
+	case !x.sameTenant(c):
 		x.failJSON(fail(700005, "invalid_grant", 400, "Provided Authorization Code is intended to use against other tenant, thus rejected."))
 		return
 	case v.Get("redirect_uri") != c.redirect:
@@ -153,6 +155,16 @@ func (x *exchange) grantCode(v url.Values, app *directory.Application) {
 	}
 	c.v1 = x.v1
 	x.renew(c.grant, v)
+}
+
+// sameTenant reports whether a code is redeemed where it was asked for: in its tenant, under any name of it, or at a
+// shared path when it came from one (700005).
+func (x *exchange) sameTenant(c code) bool {
+	t, shared, f := x.tenant()
+	if f != nil {
+		return false
+	}
+	return !shared && t == c.tenant || shared && (c.path == common || c.path == organizations)
 }
 
 // verifyPKCE compares the verifier with the challenge. An empty verifier counts as none: MSAL for Go sends one. A

@@ -109,7 +109,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // blocked answers a request that must not go on, and reports whether it did.
 func (s *Service) blocked(w http.ResponseWriter, r *http.Request, person *directory.User, asJSON bool) bool {
-	signal := admission.Read(r.Header)
+	signal := admission.Read(r.Header, admission.MSA)
 	app, _ := s.Directory.Application(r.URL.Query().Get("client_id"))
 	blocked, v := admission.JudgeConsumer(s.Directory, signal, person, app)
 	entry := journal.SignIn{
