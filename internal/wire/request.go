@@ -107,8 +107,6 @@ func (h *RequestHead) parseLine(line string) error {
 		return refuse(CodeRequestLine)
 	case sp == 0 || line[sp] != ' ':
 		return lineByte(line[sp], CodeMethodByte)
-	case sp > maxMethod:
-		return refuse(CodeMethodTooLong)
 	}
 	method := line[:sp]
 	if err := checkMethod(method); err != nil {
