@@ -50,8 +50,10 @@ func parseBasic(value string) (user, password string, ok bool) {
 	if !ok {
 		return "", "", false
 	}
-	password, ok = normalPassword(password)
-	return user, password, ok
+	if password, ok = normalPassword(password); !ok {
+		return "", "", false
+	}
+	return user, password, true
 }
 
 // normalUser returns name in form C, as it is compared; false when it is no user name. Invisible characters are refused,

@@ -32,8 +32,8 @@ func (m *memory) get(key [sha256.Size]byte, now time.Time) *user {
 	return e.user
 }
 
-// put remembers u until then. When the memory is full it forgets what is over, and failing that any one entry, which
-// costs that person one more check.
+// put remembers u until then. When the memory is full it forgets what is over, and failing that one entry in sixteen,
+// whichever, which costs those people one more check.
 func (m *memory) put(key [sha256.Size]byte, u *user, until time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -48,7 +48,7 @@ func (m *memory) put(key [sha256.Size]byte, u *user, until time.Time) {
 			}
 		}
 		for k := range m.entries {
-			if len(m.entries) < mostRemembered {
+			if len(m.entries) <= mostRemembered-mostRemembered/16 {
 				break
 			}
 			delete(m.entries, k)
@@ -182,19 +182,16 @@ func (f *failures) decay(now time.Time) {
 	f.since = f.since.Add(time.Duration(n) * forgetAfter)
 }
 
-// makeRoom forgets the places without failures, and failing that the one with the fewest.
+// makeRoom forgets the places without failures, and failing that those with the fewest.
 func (t *throttle) makeRoom(now time.Time) {
-	var least netip.Prefix
-	fewest := mostFailures + 1
-	for p, f := range t.places {
+	fewest := mostFailures
+	for _, f := range t.places {
 		f.decay(now)
-		if f.count == 0 {
-			delete(t.places, p)
-		} else if f.count < fewest {
-			least, fewest = p, f.count
-		}
+		fewest = min(fewest, f.count)
 	}
-	if len(t.places) >= mostPlaces {
-		delete(t.places, least)
+	for p, f := range t.places {
+		if f.count <= fewest {
+			delete(t.places, p)
+		}
 	}
 }

@@ -146,3 +146,22 @@ func punycode(t *testing.T, label string) string {
 	}
 	return a
 }
+
+func TestParseHostDoesNotAllocateForNormalNames(t *testing.T) {
+	for _, s := range []string{"login.microsoftonline.com", "login.live.com.", "intranet"} {
+		if n := testing.AllocsPerRun(100, func() { _, _ = ParseHost(s) }); n != 0 {
+			t.Errorf("ParseHost(%q): %v allocations", s, n)
+		}
+	}
+}
+
+func BenchmarkParseHost(b *testing.B) {
+	for _, s := range []string{"login.microsoftonline.com", "Login.MicrosoftOnline.COM", "日本語.jp"} {
+		b.Run(s, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				_, _ = ParseHost(s)
+			}
+		})
+	}
+}
