@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"strconv"
-	"sync/atomic"
 	"time"
 
 	"sekisho/internal/catalog"
@@ -54,7 +53,8 @@ type exchange struct {
 	body   io.Reader           // nil: none
 	trail  func() []wire.Field // of the request, after its body
 	spare  func() *upstream.Conn
-	own    *holder // nil: a connection that becomes bound is closed
+	own    *holder               // nil: a connection that becomes bound is closed
+	moved  func(policy.Decision) // nil, or told that the origin was found at another address
 
 	head  []byte // serialised
 	small []byte // the body, when it was read whole
@@ -82,8 +82,10 @@ func (x *exchange) run() *fault {
 			x.settle()
 			return nil
 		}
-		reused := x.up.Uses > 1
-		x.up.Close()
+		reused := x.up != nil && x.up.Uses > 1
+		if x.up != nil {
+			x.spent()
+		}
 		// A kept connection may have been closed by the origin in the meantime. Only what may be sent twice is sent again
 		// (RFC 9110, section 9.2.2), only when nothing was answered, and only once.
 		if !f.stale || !reused || attempt > 0 || !idempotent(x.out.Method) || x.body != nil {
@@ -170,10 +172,25 @@ func (x *exchange) connect(fresh bool) *fault {
 			return nil
 		}
 	}
+	// The address that was judged when the connection was opened is tried before the name is asked again: where a name
+	// has several, requests keep to one and find each other's kept connections.
+	if d := &r.decision; d.Addr.IsValid() {
+		g.metrics.Count(EventUpstreamDial)
+		if up, err := upstream.Dial(context.Background(), r.key(d.Addr), r.edition.Network.Dial, g.upstreamLimits()); err == nil {
+			x.up = up
+			return x.ready()
+		}
+	}
 	up, d, f := r.reach(context.Background(), r.decision, false)
-	r.decision = d
 	if f != nil {
+		if f.deny {
+			r.decision = d
+		}
 		return f
+	}
+	r.decision = d
+	if x.moved != nil {
+		x.moved(d)
 	}
 	x.up = up
 	return x.ready()
@@ -364,66 +381,6 @@ func (x *exchange) readFault(err error) *fault {
 		return &fault{reason: refusal.UpstreamTimeout, err: err}
 	}
 	return &fault{reason: refusal.UpstreamBroken, detail: codeOf(err), err: err}
-}
-
-// upload sends a long body while the answer is waited for.
-type upload struct {
-	done      chan struct{}
-	doneAt    atomic.Int64 // Unix nanoseconds
-	clientErr atomic.Pointer[error]
-	finished  atomic.Bool
-	n         int64
-	stopBody  func()
-}
-
-func (x *exchange) startUpload(stall time.Duration) *upload {
-	u := &upload{done: make(chan struct{}), stopBody: x.client.watchBody()}
-	watch, up, body := x.client.watch(), x.up, x.body
-	// The origin's silence counts from the end of the body only: a long upload is not a slow origin.
-	x.up.Timed.ReadStall = 0
-	x.up.Timed.Alive = func() bool {
-		at := u.doneAt.Load()
-		return watch() && (at == 0 || time.Since(time.Unix(0, at)) < stall)
-	}
-	go func() { // ends with the body, or after stop
-		defer close(u.done)
-		defer func() { u.doneAt.Store(time.Now().UnixNano()) }()
-		n, err := wire.WriteBody(up, nil, body, x.out.Framing, x.trail)
-		u.n = n
-		if err == nil {
-			u.finished.Store(true)
-			return
-		}
-		if !wire.AbortedBy(err) {
-			u.clientErr.Store(&err)
-			up.Close() // half a body must not look like a whole one
-		}
-	}()
-	return u
-}
-
-func (u *upload) finishedWithin(d time.Duration) bool {
-	select {
-	case <-u.done:
-		return u.finished.Load()
-	case <-time.After(d):
-		return false
-	}
-}
-
-// stop ends the upload and waits for it.
-func (u *upload) stop(x *exchange) {
-	select {
-	case <-u.done:
-	default:
-		if x.up != nil {
-			x.up.Bound = true
-			x.spent()
-		}
-		u.stopBody()
-		<-u.done
-	}
-	x.r.up += u.n
 }
 
 // tap reads a body, remembers what went wrong, and keeps a copy of its beginning where one is wanted.

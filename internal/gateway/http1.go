@@ -25,6 +25,7 @@ type side struct {
 
 	added   []wire.Field // of our own, for the next final response
 	closing bool         // the response that is written says close
+	unread  bool         // a body was not read to its end
 	begun   bool         // the final response has begun
 	stopped atomic.Bool  // the body is no longer wanted
 	alive   func() bool
@@ -68,7 +69,7 @@ func (s *side) readHead(wait time.Duration) (*wire.RequestHead, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.closing, s.begun = !s.head.KeepAlive(), false
+	s.closing, s.begun, s.unread = !s.head.KeepAlive(), false, false
 	s.stopped.Store(false)
 	return &s.head, nil
 }

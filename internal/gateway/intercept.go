@@ -95,12 +95,17 @@ func (v *reading) handshake(raw []byte) *fault {
 
 // judge returns the decision about the connection by edition e. It is made once for each edition.
 func (v *reading) judge(e *Edition) policy.Decision {
-	if last := v.now.Load(); last.edition == e {
+	last := v.now.Load()
+	if last.edition == e {
 		return last.decision
+	}
+	old := v.opened
+	if last.decision.Addr.IsValid() {
+		old.Addr = last.decision.Addr // the origin may have moved
 	}
 	var d policy.Decision
 	if e != nil && e.Program != nil {
-		d = v.c.g.rejudge(e, v.connect.ask, v.opened, v.connect.hello)
+		d = v.c.g.rejudge(e, v.connect.ask, old, v.connect.hello)
 	}
 	v.now.Store(&judged{e, d})
 	return d
@@ -130,7 +135,7 @@ func (v *reading) serveHTTP1() {
 		}
 		r.end()
 		if s.closing || c.g.draining.Load() {
-			if r.faultCode != "" && s.begun {
+			if s.begun && (r.faultCode != "" || s.unread) {
 				s.linger()
 			}
 			break
@@ -174,7 +179,7 @@ func (v *reading) serveOne(r *request, s *side, head *wire.RequestHead, own *hol
 	}
 	f := v.serveRequest(r, in, s, own)
 	if in.body != nil && !s.body.Done() {
-		s.closing = true
+		s.closing, s.unread = true, true
 	}
 	return f
 }
@@ -218,7 +223,9 @@ func (v *reading) serveRequest(r *request, in incoming, to client, own *holder) 
 	if f := in.refused(d); f != nil {
 		return f
 	}
+	r.judgeWould()
 	x := &exchange{r: r, client: to, body: in.body, trail: in.trailers, spare: v.takeSpare, own: own}
+	x.moved = func(d policy.Decision) { v.now.Store(&judged{r.edition, d}) }
 	x.out = in.outgoing(d, authority(d, 443))
 	return x.run()
 }

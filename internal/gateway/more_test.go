@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -188,11 +189,11 @@ func TestHeadAndInterimAnswers(t *testing.T) {
 func TestAStaleKeptConnectionIsReplacedNeverForAPost(t *testing.T) {
 	w := newWorld(t, baseSpec())
 	o := w.origin(signInHost)
-	n := 0
+	var n atomic.Int64
 	o.setAnswer(func(head string, body io.Reader, to io.Writer) bool {
-		n++
+		turn := n.Add(1)
 		io.Copy(io.Discard, body)
-		if strings.Contains(head, "/die") && n%2 == 0 {
+		if strings.Contains(head, "/die") && turn%2 == 0 {
 			return false // read, and closed without an answer
 		}
 		io.WriteString(to, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx")
@@ -211,7 +212,7 @@ func TestAStaleKeptConnectionIsReplacedNeverForAPost(t *testing.T) {
 	if a, b := get("/1"), get("/die"); a != 200 || b != 200 {
 		t.Errorf("%d %d: a GET on a stale connection is sent again", a, b)
 	}
-	n = 1
+	n.Store(1)
 	before := len(o.seen())
 	resp, err := client.Post("https://"+signInHost+"/die", "text/plain", strings.NewReader("x"))
 	if err != nil {

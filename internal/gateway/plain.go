@@ -26,7 +26,7 @@ func (c *conn) plain(r *request, head *wire.RequestHead) (next bool) {
 			return false
 		}
 	}
-	if s.closing && f != nil {
+	if s.closing && (f != nil || s.unread) {
 		s.linger()
 	}
 	return !s.closing
@@ -51,7 +51,7 @@ func (c *conn) forward(r *request, head *wire.RequestHead) *fault {
 		s.body.Reset(s.br, framing, c.g.lim.Wire)
 		defer func() { // what was not read of a body cannot be told from a next request
 			if !s.body.Done() {
-				s.closing = true
+				s.closing, s.unread = true, true
 			}
 		}()
 	}
@@ -96,6 +96,7 @@ func (c *conn) forward(r *request, head *wire.RequestHead) *fault {
 		return f
 	}
 	r.notice(in.method, in.path, in.fields)
+	r.judgeWould()
 	x := &exchange{r: r, client: s, body: in.body, trail: in.trailers}
 	x.spare = func() *upstream.Conn {
 		taken := up

@@ -73,6 +73,13 @@ func (r *request) notice(method, path string, fields []wire.Field) {
 	}
 }
 
+// judgeWould asks what enforcing would restrict, in a ring that only reports.
+func (r *request) judgeWould() {
+	if r.signIn != nil && r.decision.Mode == policy.Report {
+		r.decision.Would = r.edition.Program.Would(r.decision, r.signIn.tenant)
+	}
+}
+
 // noticeBody looks for the client id in a form that was read whole.
 func (r *request) noticeBody(form []byte) {
 	if r.signIn != nil {

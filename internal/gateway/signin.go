@@ -51,14 +51,31 @@ func newSignIn(path string, fields []wire.Field) *signIn {
 	return s
 }
 
-// endpoints are the last segments of the paths that Microsoft's identity platform documents, and what they are.
-var endpoints = map[string]string{
-	"authorize": "authorize", "token": "token", "devicecode": "devicecode", "deviceauth": "devicecode", "logout": "logout",
-	"keys": "keys", "openid-configuration": "discovery", "instance": "discovery", "federationmetadata.xml": "discovery",
-	"saml2": "saml", "wsfed": "wsfed", "login": "login", "kmsi": "login", "getcredentialtype": "login", "userrealm": "realm",
-	"reprocess": "login", "federation": "login", "login.srf": "login", "post.srf": "login", "getuserrealm.srf": "realm",
-	"oauth20_authorize.srf": "authorize", "oauth20_token.srf": "token", "oauth20_logout.srf": "logout",
-	"oauth20_remoteconnect.srf": "devicecode", "oauth20_connect.srf": "devicecode", "logout.srf": "logout",
+// endpointNamed tells what the last segment of a path is, among those that Microsoft's identity platform documents.
+func endpointNamed(segment string) string {
+	switch segment {
+	case "authorize", "oauth20_authorize.srf":
+		return "authorize"
+	case "token", "oauth20_token.srf":
+		return "token"
+	case "devicecode", "deviceauth", "oauth20_remoteconnect.srf", "oauth20_connect.srf":
+		return "devicecode"
+	case "logout", "oauth20_logout.srf", "logout.srf":
+		return "logout"
+	case "keys":
+		return "keys"
+	case "openid-configuration", "instance", "federationmetadata.xml":
+		return "discovery"
+	case "saml2":
+		return "saml"
+	case "wsfed":
+		return "wsfed"
+	case "login", "kmsi", "getcredentialtype", "reprocess", "federation", "login.srf", "post.srf":
+		return "login"
+	case "userrealm", "getuserrealm.srf":
+		return "realm"
+	}
+	return "other"
 }
 
 // endpointOf finds the endpoint and the tenant in a path like /{tenant}/oauth2/v2.0/token. A first segment is a tenant
@@ -73,10 +90,7 @@ func endpointOf(path string) (endpoint, tenant string) {
 			tenant = tenantOf(first)
 		}
 	}
-	if endpoint = endpoints[strings.ToLower(last)]; endpoint == "" {
-		endpoint = "other"
-	}
-	return endpoint, tenant
+	return endpointNamed(strings.ToLower(last)), tenant
 }
 
 // tenantOf returns s when it may be a tenant: one of the words, a directory id, or a domain.

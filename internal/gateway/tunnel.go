@@ -109,6 +109,12 @@ func (r *request) joinStreams(from io.Reader, to net.Conn, up *upstream.Conn) {
 	done := make(chan struct{})
 	go func() { // ends when either side has closed
 		defer close(done)
+		defer func() {
+			if recover() != nil {
+				c.g.metrics.Count(EventPanic)
+				up.Close()
+			}
+		}()
 		r.up, _ = io.Copy(writerOnly{up}, from)
 		up.Close() // these protocols say goodbye in their own frames; half a connection is of no use to them
 	}()

@@ -34,40 +34,42 @@ type answer struct {
 	proxy  string
 }
 
-// answers lists every reason that is not a plain denial.
-var answers = map[policy.Reason]answer{
-	BadRequest:             {400, "http_request_error"},
-	policy.ReasonBadHost:   {400, "http_request_error"},
-	policy.ReasonAuthority: {421, "http_request_denied"}, // RFC 9110, section 15.5.20
-	HeadTooLarge:           {431, "http_request_error"},
-	RequestTimeout:         {408, "http_request_error"},
-	NotForProxy:            {400, "http_request_error"},
-	CredentialsNeeded:      {407, "http_request_denied"},
-	Loop:                   {403, "proxy_loop_detected"},
-	EditionChanged:         {421, "http_request_denied"},
-	NameNotFound:           {502, "dns_error"},
-	UpstreamUnreachable:    {502, "connection_refused"},
-	UpstreamTimeout:        {504, "connection_timeout"},
-	UpstreamHandshake:      {502, "tls_protocol_error"},
-	UpstreamCertificate:    {502, "tls_certificate_error"},
-	UpstreamBroken:         {502, "http_response_incomplete"},
-	UpstreamSwitch:         {502, "http_upgrade_failed"},
-	HeadersNotSet:          {500, "proxy_internal_error"},
-	LeafNotMade:            {500, "proxy_internal_error"},
-	Busy:                   {503, "connection_limit_reached"},
-	policy.ReasonInternal:  {500, "proxy_internal_error"},
-}
-
 // Status returns the status that tells reason to a client: 403 for every denial, 502 or 504 for trouble with the
 // origin, 500 for our own fault. The empty reason is an internal fault.
 func Status(reason policy.Reason) int { return answerOf(reason).status }
 
 func answerOf(reason policy.Reason) answer {
-	if reason == "" {
-		reason = policy.ReasonInternal
-	}
-	if a, ok := answers[reason]; ok {
-		return a
+	switch reason {
+	case BadRequest, policy.ReasonBadHost, NotForProxy:
+		return answer{400, "http_request_error"}
+	case policy.ReasonAuthority, EditionChanged: // RFC 9110, section 15.5.20
+		return answer{421, "http_request_denied"}
+	case HeadTooLarge:
+		return answer{431, "http_request_error"}
+	case RequestTimeout:
+		return answer{408, "http_request_error"}
+	case CredentialsNeeded:
+		return answer{407, "http_request_denied"}
+	case Loop:
+		return answer{403, "proxy_loop_detected"}
+	case NameNotFound:
+		return answer{502, "dns_error"}
+	case UpstreamUnreachable:
+		return answer{502, "connection_refused"}
+	case UpstreamTimeout:
+		return answer{504, "connection_timeout"}
+	case UpstreamHandshake:
+		return answer{502, "tls_protocol_error"}
+	case UpstreamCertificate:
+		return answer{502, "tls_certificate_error"}
+	case UpstreamBroken:
+		return answer{502, "http_response_incomplete"}
+	case UpstreamSwitch:
+		return answer{502, "http_upgrade_failed"}
+	case HeadersNotSet, LeafNotMade, policy.ReasonInternal, "":
+		return answer{500, "proxy_internal_error"}
+	case Busy:
+		return answer{503, "connection_limit_reached"}
 	}
 	return answer{403, "http_request_denied"}
 }

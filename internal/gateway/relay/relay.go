@@ -78,7 +78,14 @@ func Join(client, origin net.Conn, lim Limits) Totals {
 	var totals Totals
 	var wait sync.WaitGroup
 	var upErr, downErr error
-	wait.Go(func() { // the panic of a pump would take the process down: none of its code indexes or converts
+	wait.Go(func() {
+		defer func() { // a fault here must not take the process down; it ends this tunnel
+			if recover() != nil {
+				upErr = errFault
+				client.Close()
+				origin.Close()
+			}
+		}()
 		totals.Up, upErr = t.pump(origin, client)
 		t.finish(origin, client, upErr)
 	})
@@ -98,7 +105,10 @@ func Join(client, origin net.Conn, lim Limits) Totals {
 	return totals
 }
 
-var errIdle = errors.New("nothing moved for the idle limit")
+var (
+	errIdle  = errors.New("nothing moved for the idle limit")
+	errFault = errors.New("internal fault")
+)
 
 // tunnel is what the two directions share.
 type tunnel struct {
