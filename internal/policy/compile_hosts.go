@@ -242,16 +242,22 @@ func (c *compiler) tunnelWithoutSNI() {
 
 // dialAllowed checks the special ranges that may be dialled.
 func (c *compiler) dialAllowed() {
-	c.program.dialAllowed = c.prefixes(c.spec.DialAllowed, finding.Pos{}, "dial-allowed")
-	for _, p := range c.program.dialAllowed {
-		if p.Bits() == 0 {
-			c.add(finding.New("policy.dial-allowed-everything", finding.Error, finding.Pos{}, "value", p.String()))
-			continue
+	for i, written := range c.spec.DialAllowed {
+		var pos finding.Pos
+		if i < len(c.spec.DialAllowedPos) {
+			pos = c.spec.DialAllowedPos[i]
 		}
-		for _, a := range []string{"169.254.169.254", "168.63.129.16", "fd00:ec2::254", "127.0.0.1", "::1"} {
-			if p.Contains(netip.MustParseAddr(a)) {
-				c.add(finding.New("policy.dial-allowed-sensitive", finding.Warning, finding.Pos{},
-					"value", p.String(), "address", a))
+		for _, p := range c.prefixes([]netip.Prefix{written}, pos, "dial-allowed") {
+			c.program.dialAllowed = append(c.program.dialAllowed, p)
+			if p.Bits() == 0 {
+				c.add(finding.New("policy.dial-allowed-everything", finding.Error, pos, "value", p.String()))
+				continue
+			}
+			for _, a := range []string{"169.254.169.254", "168.63.129.16", "fd00:ec2::254", "127.0.0.1", "::1"} {
+				if p.Contains(netip.MustParseAddr(a)) {
+					c.add(finding.New("policy.dial-allowed-sensitive", finding.Warning, pos,
+						"value", p.String(), "address", a))
+				}
 			}
 		}
 	}

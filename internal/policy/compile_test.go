@@ -127,7 +127,9 @@ func TestFindings(t *testing.T) {
 		{"no-sni-for-a-sign-in-host", noSNI("login.microsoftonline.com"), "policy.no-sni-sign-in", finding.Error, nil},
 		{"no-sni-wildcard-over-a-sign-in-host", noSNI("*.live.com"), "policy.no-sni-sign-in", finding.Error, nil},
 		{"dial-everything", func(s *policy.Spec) { s.DialAllowed = prefixes("0.0.0.0/0") }, "policy.dial-allowed-everything", finding.Error, nil},
-		{"dial-metadata", func(s *policy.Spec) { s.DialAllowed = prefixes("169.254.0.0/16") }, "policy.dial-allowed-sensitive", finding.Warning, nil},
+		{"dial-metadata", func(s *policy.Spec) {
+			s.DialAllowed, s.DialAllowedPos = prefixes("169.254.0.0/16"), []finding.Pos{place(53)}
+		}, "policy.dial-allowed-sensitive", finding.Warning, []string{"sekisho.yaml:53:5"}},
 		{"consumer-host-denied", func(s *policy.Spec) { s.Features = []policy.At{at(3, "no-such-feature")} }, "policy.unknown-feature", finding.Error, nil},
 	}
 	for _, test := range tests {

@@ -31,12 +31,11 @@ type Program struct {
 
 // allowance is one rule made ready: a pattern, its ports, and what to do.
 type allowance struct {
-	rule      Rule
-	inspect   bool
-	plain     bool // plain HTTP on port 80
-	webSocket bool
-	exact     bool
-	under     string // the sign-in name, with a leading dot, that the pattern is written beneath
+	rule    Rule
+	inspect bool
+	plain   bool // plain HTTP on port 80
+	exact   bool
+	under   string // the sign-in name, with a leading dot, that the pattern is written beneath
 }
 
 // alias is an AliasSpec made ready.

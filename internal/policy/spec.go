@@ -78,5 +78,6 @@ type Spec struct {
 	Profiles         []restrict.Spec
 	PACDirect        []At           // patterns of the hosts that the PAC file sends DIRECT
 	DialAllowed      []netip.Prefix // private or special ranges that may be dialled
+	DialAllowedPos   []finding.Pos  // where each of DialAllowed is written; may be shorter, or nil
 	TunnelWithoutSNI []At           // patterns of the hosts whose tunnels may come without a server name
 }
