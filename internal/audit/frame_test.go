@@ -2,6 +2,7 @@ package audit
 
 import (
 	"bytes"
+	"flag"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -12,6 +13,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 )
+
+var update = flag.Bool("update", false, "rewrite testdata from what the code gives")
 
 // filled is a record with every field set.
 func filled() Record {
@@ -38,7 +41,7 @@ func filled() Record {
 func TestFrameFormIsStable(t *testing.T) {
 	want := filled()
 	file := filepath.Join("testdata", "frame-v1.bin")
-	if os.Getenv("SEKISHO_UPDATE") != "" {
+	if *update {
 		b, err := appendFrame(nil, &want)
 		if err != nil {
 			t.Fatal(err)

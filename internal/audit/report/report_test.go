@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"errors"
+	"flag"
 	"io"
 	"iter"
 	"os"
@@ -17,6 +18,8 @@ import (
 	"sekisho/internal/audit/report"
 	"sekisho/internal/message"
 )
+
+var update = flag.Bool("update", false, "rewrite testdata from what the code gives")
 
 // sample has every field set, some to what a stranger may send.
 func sample() audit.Record {
@@ -54,7 +57,7 @@ func TestGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 			file := filepath.Join("testdata", r.Name+"."+form)
-			if os.Getenv("SEKISHO_UPDATE") != "" {
+			if *update {
 				if err := os.WriteFile(file, b.Bytes(), 0o644); err != nil {
 					t.Fatal(err)
 				}
