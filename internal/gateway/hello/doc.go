@@ -8,6 +8,8 @@
 //	...
 //	tls.Server(hello.NewPeeked(conn, h.Raw), config)
 //
+// An origin may ask for a second hello, which says the name again: see Retried and ReadSecond.
+//
 // It decides nothing. It refuses, with a stable code (see Error), whatever two readers could read differently: a name
 // given twice, a name of unknown type, an extension given twice, bytes behind the message, a length that does not fit.
 // GREASE (RFC 8701) is passed over, sizes with post-quantum key shares are expected, any split into records and segments

@@ -121,6 +121,17 @@ func cases() map[string]struct {
 	}
 }
 
+// TestSessionIDOf33 has everything else in its place.
+func TestSessionIDOf33(t *testing.T) {
+	msg := named("a.example")
+	const at = messageHeader + 2 + 32
+	msg = slices.Concat(msg[:at], []byte{33, 0}, msg[at+1:])
+	msg[3]++ // the message is shorter than 255 bytes
+	if _, err := Parse(msg); !errors.Is(err, &Error{Code: CodeMalformed}) {
+		t.Error(err)
+	}
+}
+
 func manyExtensions(n int) (exts []extension) {
 	for i := range n {
 		exts = append(exts, extension{uint16(1000 + i), nil})

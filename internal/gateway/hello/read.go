@@ -29,14 +29,16 @@ const (
 //
 // It returns io.EOF when the client closes without having sent a byte, *Error otherwise; a reader's error that is not a
 // timeout comes back as it is. What cannot become a ClientHello is refused at its first byte that tells.
-func Read(r io.Reader, lim Limits) (*Hello, error) {
+func Read(r io.Reader, lim Limits) (*Hello, error) { return read(r, lim, false) }
+
+func read(r io.Reader, lim Limits, second bool) (*Hello, error) {
 	if lim.Bytes <= 0 {
 		lim.Bytes = defaultBytes
 	}
 	if lim.Records <= 0 {
 		lim.Records = defaultRecords
 	}
-	a := assembly{raw: make([]byte, 0, min(firstRoom, lim.Bytes)), lim: lim}
+	a := assembly{raw: make([]byte, 0, min(firstRoom, lim.Bytes)), lim: lim, second: second}
 	for {
 		msg, err := a.advance()
 		if err != nil {
@@ -65,6 +67,8 @@ type assembly struct {
 	first   []byte // the fragment of the first record, in raw
 	message []byte // all fragments, when there is more than one record
 	need    int    // size of the message with its header, 0 while unknown
+	second  bool   // the hello answers a HelloRetryRequest, and may follow other records
+	skipped int    // those
 }
 
 // more reads once. Growing raw leaves first where it was, in the old array: its bytes do not change any more.
@@ -101,6 +105,19 @@ func (a *assembly) more(r io.Reader) error {
 func (a *assembly) advance() (msg []byte, err error) {
 	for {
 		rec := a.raw[a.next:]
+		if a.second && a.records == 0 {
+			skip, err := a.skip(rec)
+			if err != nil {
+				return nil, err
+			}
+			if skip > 0 {
+				a.next += skip
+				continue
+			}
+			if len(rec) > 0 && rec[0] != typeHandshake {
+				return nil, nil // not yet all there
+			}
+		}
 		if err := a.checkRecord(rec); err != nil {
 			return nil, err
 		}
@@ -162,7 +179,7 @@ func (a *assembly) add(fragment []byte) []byte {
 // not to be TLS.
 func (a *assembly) checkRecord(rec []byte) error {
 	wrong := func(detail string) error {
-		if a.records == 0 {
+		if a.records == 0 && !a.second {
 			return &Error{Code: CodeNotTLS, Detail: detail}
 		}
 		return malformed(detail)
