@@ -44,7 +44,7 @@ func (x *exchange) readOnly() bool {
 }
 
 // metadata is OpenID Connect Discovery 1.0, section 4. For common and organizations the issuer carries the literal text
-// {tenantid} (identity.md, section 7; seen by clients, not stated by Microsoft).
+// {tenantid} (seen by clients, manfredsteyer/angular-oauth2-oidc#126; not stated by Microsoft).
 func (x *exchange) metadata(v1 bool) {
 	if !x.readOnly() {
 		return
@@ -110,7 +110,7 @@ func (x *exchange) keys() {
 }
 
 // instance is what MSAL asks first, to learn which host names are one cloud. An unknown host is 400 invalid_instance,
-// 50049 (identity.md, section 7).
+// 50049 ("Microsoft Entra authentication and authorization error codes"; the shape is what MSAL reads).
 func (x *exchange) instance() {
 	if !x.readOnly() {
 		return

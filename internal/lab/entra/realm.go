@@ -10,7 +10,8 @@ import (
 	"sekisho/internal/lab/directory"
 )
 
-// Realm discovery in the shapes that clients read (identity.md, section 6). The lab's tenants are all managed.
+// Realm discovery in the shapes that public clients read (MSAL for Go asks UserRealm; getuserrealm.srf and
+// GetCredentialType are described by third parties alone). The lab's tenants are all managed.
 
 // accountType is Managed, Unknown, or Federated (which the lab does not have).
 func (x *exchange) accountType(upn string) (kind, domain, brand string) {
