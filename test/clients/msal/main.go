@@ -1,0 +1,136 @@
+// Command msal is an ordinary application that signs in with MSAL for Go. It knows nothing of a proxy or of a lab: the
+// tests give it HTTPS_PROXY and SSL_CERT_FILE and nothing else.
+//
+//	msal secret TENANT                   client credentials
+//	msal password TENANT USER PASSWORD   resource owner password credentials
+//	msal device TENANT                   device code; prints where to enter which code, then waits
+//	msal browser TENANT [USER]           authorization code with PKCE; prints the page to open, then waits
+//
+// It prints one JSON object a line; the last one is the outcome.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/confidential"
+	msalerrors "github.com/AzureAD/microsoft-authentication-library-for-go/apps/errors"
+	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/public"
+
+	"sekisho/internal/lab"
+)
+
+const (
+	cloud = "https://login.microsoftonline.com/"
+	limit = 2 * time.Minute // chosen: a person at a browser, driven by a test
+)
+
+// Step is what somebody has to do before the sign-in goes on.
+type Step struct {
+	Open     string `json:"open"`
+	UserCode string `json:"user_code,omitempty"`
+}
+
+// Outcome is what the library gave to the application.
+type Outcome struct {
+	Token  string `json:"token,omitempty"`
+	Tenant string `json:"tenant,omitempty"` // of the id token; empty for an application of its own
+	User   string `json:"user,omitempty"`
+	Cached bool   `json:"cached,omitempty"` // a second, silent request was answered
+
+	Error   string `json:"error,omitempty"`
+	CallErr bool   `json:"call_err,omitempty"` // the error is an errors.CallErr
+	Status  int    `json:"status,omitempty"`   // HTTP status in CallErr
+	Body    string `json:"body,omitempty"`     // body in CallErr
+}
+
+func main() {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	outcome, err := signIn(ctx, os.Args[1:])
+	if err != nil {
+		outcome = Outcome{Error: err.Error()}
+		var call msalerrors.CallErr
+		if errors.As(err, &call) {
+			body, _ := io.ReadAll(call.Resp.Body)
+			outcome.CallErr, outcome.Status, outcome.Body = true, call.Resp.StatusCode, string(body)
+		}
+	}
+	say(outcome)
+}
+
+func say(v any) {
+	if err := json.NewEncoder(os.Stdout).Encode(v); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func signIn(ctx context.Context, args []string) (Outcome, error) {
+	if len(args) < 2 {
+		return Outcome{}, errors.New("write: msal secret|password|device|browser TENANT [USER [PASSWORD]]")
+	}
+	args = append(args, "", "")
+	kind, authority, user, password := args[0], cloud+args[1], args[2], args[3]
+	if kind == "secret" {
+		return service(ctx, authority)
+	}
+	app, err := public.New(lab.PublicApplication, public.WithAuthority(authority))
+	if err != nil {
+		return Outcome{}, err
+	}
+	scopes := []string{"https://graph.microsoft.com/User.Read"}
+	var result public.AuthResult
+	switch kind {
+	case "password":
+		result, err = app.AcquireTokenByUsernamePassword(ctx, scopes, user, password)
+	case "device":
+		var code public.DeviceCode
+		if code, err = app.AcquireTokenByDeviceCode(ctx, scopes); err == nil {
+			say(Step{Open: code.Result.VerificationURL, UserCode: code.Result.UserCode})
+			result, err = code.AuthenticationResult(ctx)
+		}
+	case "browser":
+		options := []public.AcquireInteractiveOption{public.WithOpenURL(func(page string) error {
+			say(Step{Open: page})
+			return nil
+		})}
+		if user != "" {
+			options = append(options, public.WithLoginHint(user))
+		}
+		result, err = app.AcquireTokenInteractive(ctx, scopes, options...)
+	default:
+		err = fmt.Errorf("there is no grant %q", kind)
+	}
+	if err != nil {
+		return Outcome{}, err
+	}
+	again, err := app.AcquireTokenSilent(ctx, scopes, public.WithSilentAccount(result.Account))
+	return Outcome{
+		Token: result.AccessToken, Tenant: result.IDToken.TenantID, User: result.Account.PreferredUsername,
+		Cached: err == nil && again.AccessToken == result.AccessToken,
+	}, nil
+}
+
+func service(ctx context.Context, authority string) (Outcome, error) {
+	secret, err := confidential.NewCredFromSecret(lab.ServiceSecret)
+	if err != nil {
+		return Outcome{}, err
+	}
+	app, err := confidential.New(authority, lab.ServiceApplication, secret)
+	if err != nil {
+		return Outcome{}, err
+	}
+	scopes := []string{"https://graph.microsoft.com/.default"}
+	result, err := app.AcquireTokenByCredential(ctx, scopes)
+	if err != nil {
+		return Outcome{}, err
+	}
+	again, err := app.AcquireTokenByCredential(ctx, scopes) // looks into its cache first
+	return Outcome{Token: result.AccessToken, Cached: err == nil && again.AccessToken == result.AccessToken}, nil
+}
