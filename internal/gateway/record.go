@@ -129,7 +129,8 @@ func (r *request) end() {
 	if g.rec != nil {
 		if r.kind != KindIntercepted || r.decision.Verdict == policy.Deny {
 			g.rec.Record(r.record(audit.Decision, took))
-		} else if r.signIn != nil {
+		}
+		if r.signIn != nil && r.decision.Verdict == policy.Permit {
 			g.rec.Record(r.record(audit.SignIn, took))
 		}
 	}
