@@ -69,13 +69,16 @@ func IDs() []string {
 	return ids
 }
 
+// recordLimit is how long a record may take until it can be read; chosen: several times the second that is promised.
+const recordLimit = 5 * time.Second
+
 // errNoRecord says that a record is not the one looked for.
 var errNoRecord = errors.New("no such record")
 
 // awaitRecord reads the records until one satisfies match, which returns errNoRecord for those that are not meant.
 // Records are stored within a second or so after the event.
 func (s *scene) awaitRecord(ctx context.Context, match func(record) error) error {
-	ctx, cancel := context.WithTimeout(ctx, actLimit)
+	ctx, cancel := context.WithTimeout(ctx, recordLimit)
 	defer cancel()
 	for {
 		records, err := s.records(ctx)

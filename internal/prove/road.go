@@ -150,6 +150,8 @@ func signInWithoutName(ctx context.Context, s *scene) error {
 	return nil
 }
 
+// plainBytesRefused sends a plain request where TLS belongs. An origin that speaks TLS would refuse it by itself, so
+// what the gateway did is read from its record.
 func plainBytesRefused(ctx context.Context, s *scene) error {
 	for _, host := range []string{signInHost, manageHost} {
 		conn, a, err := s.connect(ctx, host+":443")
@@ -164,6 +166,14 @@ func plainBytesRefused(ctx context.Context, s *scene) error {
 		conn.Close()
 		if len(s.carrying(nonce)) > 0 || err == nil && strings.Contains(text, " 200 ") {
 			return fmt.Errorf("bytes that are no TLS passed inside CONNECT %s", host)
+		}
+		if err := s.awaitRecord(ctx, func(r record) error {
+			if r.host == host && r.reason == "not-tls" && r.verdict == "deny" {
+				return nil
+			}
+			return errNoRecord
+		}); err != nil {
+			return fmt.Errorf("CONNECT %s was not refused for bytes that are no TLS: %w", host, err)
 		}
 	}
 	return nil

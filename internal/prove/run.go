@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"os"
 	"strings"
 	"time"
@@ -25,6 +26,8 @@ type Options struct {
 	// and expect to see its promise broken; nil in production.
 	Config func(*config.Config)
 	Steps  func(*gateway.Steps)
+
+	scene func(*scene) // bends what stands around the gateway; tests of this package
 }
 
 // Run starts a checkpoint with the lab on free ports and a data folder of its own, drives every promise, and takes
@@ -51,6 +54,9 @@ func Run(ctx context.Context, o Options) ([]Result, error) {
 	s, err := stage(n, settings)
 	var results []Result
 	if err == nil {
+		if o.scene != nil {
+			o.scene(s)
+		}
 		results = drive(ctx, s, o.Watch)
 	}
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
@@ -64,6 +70,7 @@ func stage(n *node.Node, settings *config.Config) (*scene, error) {
 	s := &scene{
 		proxy:      n.Summary().Gateway,
 		operations: "http://" + n.OperationsAddress(),
+		fetch:      &http.Transport{DisableKeepAlives: true},
 		gateway:    x509.NewCertPool(), lab: x509.NewCertPool(), both: x509.NewCertPool(),
 	}
 	// The expectation is written from the configuration, not asked of the code that is on trial.

@@ -28,7 +28,8 @@ type scene struct {
 	gateway    *x509.CertPool
 	lab        *x509.CertPool
 	both       *x509.CertPool
-	tenants    string // the permitted tenants and the context as they must be sent
+	fetch      http.RoundTripper // for what clients fetch without the proxy
+	tenants    string            // the permitted tenants and the context as they must be sent
 	context    string
 	heads      func() []head // what the lab received so far
 	records    func(ctx context.Context) ([]record, error)

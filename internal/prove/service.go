@@ -64,7 +64,7 @@ func (s *scene) direct(ctx context.Context, path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: actLimit}
+	client := &http.Client{Transport: s.fetch, Timeout: actLimit}
 	response, err := client.Do(request)
 	if err != nil {
 		return nil, err
