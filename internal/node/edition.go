@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"sekisho/internal/ca"
@@ -121,8 +122,8 @@ func authorityOptions(c *config.Config, snapshot *catalog.Snapshot, crl string) 
 	return ca.Options{Organisation: c.Organisation.Name.V, Permitted: interceptable(c, snapshot), CRLURL: crl}
 }
 
-// interceptable lists the names that may be intercepted: the sign-in hosts and the organisation's own rows that say
-// so, sorted. A wildcard stands as its suffix, which is how name constraints say it (RFC 5280, section 4.2.1.10).
+// interceptable lists the names that may be intercepted, "name" or "*.suffix", sorted: the sign-in hosts and the
+// organisation's own rows that say so.
 func interceptable(c *config.Config, snapshot *catalog.Snapshot) []string {
 	var names []string
 	for _, class := range snapshot.Classes() {
@@ -139,22 +140,16 @@ func interceptable(c *config.Config, snapshot *catalog.Snapshot) []string {
 	return slices.Compact(names)
 }
 
-// constraint is the longest suffix of whole labels that covers a pattern.
+// constraint is the narrowest "name" or "*.suffix" that covers a pattern; a star that stands for a part of a label or
+// for a label in the middle covers its siblings too, because name constraints know whole suffixes alone (RFC 5280,
+// section 4.2.1.10).
 func constraint(pattern string) string {
-	star := -1
-	for i := len(pattern) - 1; i >= 0; i-- {
-		if pattern[i] == '*' {
-			star = i
-			break
-		}
-	}
+	star := strings.LastIndexByte(pattern, '*')
 	if star < 0 {
 		return pattern
 	}
-	for i := star; i < len(pattern); i++ {
-		if pattern[i] == '.' {
-			return pattern[i+1:]
-		}
+	if dot := strings.IndexByte(pattern[star:], '.'); dot >= 0 {
+		return "*" + pattern[star+dot:]
 	}
 	return pattern
 }

@@ -34,5 +34,5 @@ func OpenRecords(ctx context.Context, data string) (*sqlite.Store, error) {
 	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
 		return nil, finding.Fail("node.no-records", nil, "folder", data)
 	}
-	return sqlite.Open(ctx, file)
+	return sqlite.OpenReader(ctx, file)
 }

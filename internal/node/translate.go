@@ -3,6 +3,8 @@ package node
 import (
 	"net/netip"
 
+	"golang.org/x/text/unicode/norm"
+
 	"sekisho/internal/catalog"
 	"sekisho/internal/config"
 	"sekisho/internal/finding"
@@ -24,6 +26,9 @@ func policySpec(c *config.Config) policy.Spec {
 		TunnelWithoutSNI: patterns(c.Network.TunnelWithoutSNI),
 		PACDirect:        patterns(c.PAC.Direct),
 	}
+	for _, p := range c.Network.DialAllowed {
+		spec.DialAllowedPos = append(spec.DialAllowedPos, p.Pos)
+	}
 	for _, h := range c.Hosts {
 		spec.Hosts = append(spec.Hosts, policy.HostSpec{
 			Pattern: at(h.Host),
@@ -43,8 +48,8 @@ func policySpec(c *config.Config) policy.Spec {
 			Mode:    mode(r.Mode.V),
 			Profile: text(r.Profile),
 			Clients: values(r.Clients),
-			Users:   values(r.Users),
-			Groups:  values(r.Groups),
+			Users:   names(r.Users),
+			Groups:  names(r.Groups),
 			Percent: r.Percent.V,
 		})
 	}
@@ -100,6 +105,15 @@ func patterns[T interface{ String() string }](list []config.Value[T]) []policy.A
 	out := make([]policy.At, len(list))
 	for i, v := range list {
 		out[i] = at(v)
+	}
+	return out
+}
+
+// names are compared with those of package caller, which are in Unicode's normal form C.
+func names(list []config.Value[string]) []string {
+	out := values(list)
+	for i := range out {
+		out[i] = norm.NFC.String(out[i])
 	}
 	return out
 }

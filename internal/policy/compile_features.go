@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -159,35 +160,42 @@ func (c *compiler) firstFeature() finding.Pos {
 	return finding.Pos{}
 }
 
-// blockedHosts reports what the features in use ask for and a class keeps closed.
+// blockedHosts reports what the features in use ask for and a class keeps closed. It is a note and no warning, because
+// the sources ask everybody for hosts that nobody but a few servers needs: a warning that cannot be mended teaches
+// people to overlook warnings.
 func (c *compiler) blockedHosts() {
 	for _, k := range c.claims {
+		blocked := map[catalog.Class][]string{}
 		for _, p := range k.set.Patterns {
-			if p.Kind() == endpoint.Exact {
-				c.blockedHost(k, p)
-			} else {
+			if p.Kind() != endpoint.Exact {
 				c.narrowed(k, p)
+			} else if class, ok := c.blockedHost(p); ok {
+				blocked[class] = append(blocked[class], p.String())
 			}
+		}
+		for _, class := range slices.Sorted(maps.Keys(blocked)) {
+			code := "policy.host-blocked"
+			if k.set.Required {
+				code = "policy.required-host-blocked"
+			}
+			c.add(finding.New(code, finding.Info, k.pos, "hosts", strings.Join(blocked[class], ", "),
+				"claim", k.set.ID.String(), "feature", string(k.feature), "class", class.String()))
 		}
 	}
 }
 
-func (c *compiler) blockedHost(k claimed, p endpoint.Pattern) {
-	class := c.snap.Classify(endpoint.Host(p.String())).Class
+// blockedHost returns the class that keeps a host closed although a feature in use names it.
+func (c *compiler) blockedHost(p endpoint.Pattern) (class catalog.Class, blocked bool) {
+	class = c.snap.Classify(endpoint.Host(p.String())).Class
 	if class == catalog.Ordinary || isSignIn(class) {
-		return
+		return class, false
 	}
 	for _, a := range c.program.aliases {
 		if a.rule.Pattern.Covers(p) {
-			return // open to the networks that the administrator named
+			return class, false // open to the networks that the administrator named
 		}
 	}
-	args := []string{"host", p.String(), "claim", k.set.ID.String(), "feature", string(k.feature), "class", class.String()}
-	if k.set.Required {
-		c.add(finding.New("policy.required-host-blocked", finding.Warning, k.pos, args...))
-		return
-	}
-	c.add(finding.New("policy.host-blocked", finding.Info, k.pos, args...))
+	return class, true
 }
 
 // narrowed notes the classified hosts that a wildcard of a feature would have opened.
