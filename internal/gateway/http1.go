@@ -47,6 +47,18 @@ func (s *side) release() {
 	}
 }
 
+// takeBuffered appends to b what the reader holds, and empties it.
+func (s *side) takeBuffered(b []byte) []byte {
+	n := s.br.Buffered()
+	if n == 0 {
+		return b
+	}
+	rest, _ := s.br.Peek(n)
+	b = append(b, rest...)
+	_, _ = s.br.Discard(n)
+	return b
+}
+
 // readHead waits for a request and reads its head. The head is valid until the next readHead.
 func (s *side) readHead(wait time.Duration) (*wire.RequestHead, error) {
 	lim := &s.c.g.lim

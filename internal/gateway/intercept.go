@@ -72,10 +72,7 @@ func (v *reading) handshake(raw []byte) *fault {
 		c.side.linger()
 		return &fault{reason: refusal.LeafNotMade, err: err, deny: true}
 	}
-	if n := c.side.br.Buffered(); n > 0 { // what came after the hello
-		rest, _ := c.side.br.Peek(n)
-		raw = append(raw, rest...)
-	}
+	raw = c.side.takeBuffered(raw) // what came after the hello
 	c.side.release()
 	v.tls = tls.Server(hello.NewPeeked(c.timed, raw), c.g.serverConfig(leaf, string(r.decision.Host)))
 	c.timed.Phase = time.Now().Add(c.g.lim.Handshake)

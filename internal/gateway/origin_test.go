@@ -22,6 +22,7 @@ type origin struct {
 	answer func(head string, body io.Reader, to io.Writer) (keep bool)
 	plain  bool
 	echo   bool // no TLS: every byte is sent back
+	script func(net.Conn)
 
 	mu    sync.Mutex
 	heads []string
@@ -82,8 +83,12 @@ func (o *origin) close() {
 func (o *origin) serve(c net.Conn) {
 	defer c.Close()
 	o.mu.Lock()
-	echo := o.echo
+	echo, script := o.echo, o.script
 	o.mu.Unlock()
+	if script != nil {
+		script(c)
+		return
+	}
 	if echo {
 		_, _ = io.CopyBuffer(struct{ io.Writer }{c}, struct{ io.Reader }{c}, make([]byte, 4<<10))
 		return
@@ -167,6 +172,12 @@ func (t originTap) Write(p []byte) (int, error) {
 func (o *origin) setAnswer(f func(head string, body io.Reader, to io.Writer) bool) {
 	o.mu.Lock()
 	o.answer = f
+	o.mu.Unlock()
+}
+
+func (o *origin) setScript(f func(net.Conn)) {
+	o.mu.Lock()
+	o.script = f
 	o.mu.Unlock()
 }
 

@@ -1,9 +1,13 @@
 package gateway
 
 import (
+	"errors"
 	"io"
 	"net"
+	"time"
 
+	"sekisho/internal/gateway/hello"
+	"sekisho/internal/gateway/refusal"
 	"sekisho/internal/gateway/relay"
 	"sekisho/internal/gateway/upstream"
 	"sekisho/internal/policy"
@@ -20,13 +24,12 @@ type tunnel struct {
 
 // relay hands the ClientHello on over the connection that was dialled before the 200, then everything that follows.
 func (c *conn) relay(r *request, up *upstream.Conn, raw []byte) {
-	if n := c.side.br.Buffered(); n > 0 { // what came after the hello
-		rest, _ := c.side.br.Peek(n)
-		raw = append(raw, rest...)
-	}
-	if _, err := up.Write(raw); err != nil {
+	up.Timed.Alive = c.side.alive
+	sent, received, f := c.introduce(r, up, raw)
+	if f != nil {
 		up.Close()
-		r.fail(upstreamFault(err))
+		r.up, r.down = sent, received
+		c.closeWithAlert(r, f, f.deny)
 		return
 	}
 	origin := up.Raw()
@@ -50,7 +53,7 @@ func (c *conn) relay(r *request, up *upstream.Conn, raw []byte) {
 	}
 	totals := relay.Join(c.tcp, origin, limits)
 	c.g.metrics.Add(GaugeTunnels, -1)
-	r.up, r.down = totals.Up+int64(len(raw)), totals.Down
+	r.up, r.down = totals.Up+sent, totals.Down+received
 	c.mu.Lock()
 	c.tunnel = nil
 	if t.cut {
@@ -59,6 +62,66 @@ func (c *conn) relay(r *request, up *upstream.Conn, raw []byte) {
 		r.faultDetail = "tunnel-idle"
 	}
 	c.mu.Unlock()
+}
+
+// introduce sends the ClientHello and passes the origin's first bytes back. An origin that asks for a second hello (RFC
+// 8446, section 4.1.4) may look at the name in that one, so that one is held against the first before it is sent.
+func (c *conn) introduce(r *request, up *upstream.Conn, raw []byte) (sent, received int64, f *fault) {
+	raw = c.side.takeBuffered(raw)
+	if _, err := up.Write(raw); err != nil {
+		return 0, 0, upstreamFault(err)
+	}
+	sent = int64(len(raw))
+	up.Timed.ReadStall, up.Timed.Phase = 0, time.Now().Add(c.g.lim.OriginHandshake)
+	defer func() { up.Timed.Phase = time.Time{} }()
+	answer := make([]byte, 0, 4<<10)
+	retried, known := false, false
+	for !known && len(answer) < cap(answer) {
+		n, err := up.Timed.Read(answer[len(answer):cap(answer)])
+		answer = answer[:len(answer)+n]
+		retried, known = hello.Retried(answer)
+		if n > 0 {
+			continue
+		}
+		var stall *upstream.StallError
+		switch {
+		case errors.Is(err, io.EOF): // the relay will find the same end, and hand it on
+			known = true
+		case errors.As(err, &stall):
+			return sent, 0, &fault{reason: refusal.UpstreamTimeout, detail: "origin-hello", err: err}
+		case errors.Is(err, upstream.ErrGone):
+			return sent, 0, clientFault(err)
+		case err != nil:
+			return sent, 0, &fault{reason: refusal.UpstreamBroken, detail: "origin-hello", err: err}
+		}
+	}
+	if len(answer) > 0 {
+		if _, err := c.timed.Write(answer); err != nil {
+			return sent, 0, clientFault(err)
+		}
+	}
+	received = int64(len(answer))
+	if !retried {
+		return sent, received, nil
+	}
+	c.timed.ReadStall, c.timed.Phase = 0, time.Now().Add(c.g.lim.Hello)
+	second, err := hello.ReadSecond(c.side.br, hello.Limits{})
+	c.timed.ReadStall, c.timed.Phase = c.g.lim.BodyStall, time.Time{}
+	var bad *hello.Error
+	switch {
+	case errors.As(err, &bad):
+		return sent, received, &fault{reason: policy.ReasonNotTLS, detail: "second-" + bad.Code, err: err, deny: true}
+	case err != nil:
+		return sent, received, clientFault(err)
+	case !hello.SameName(&hello.Hello{HasSNI: r.hello.HasSNI, RawSNI: r.hello.RawSNI}, second):
+		r.hello.RawSNI = cut(second.RawSNI, sniKept)
+		return sent, received, &fault{reason: policy.ReasonSNI, detail: "second-hello", deny: true}
+	}
+	rest := c.side.takeBuffered(second.Raw)
+	if _, err := up.Write(rest); err != nil {
+		return sent, received, upstreamFault(err)
+	}
+	return sent + int64(len(rest)), received, nil
 }
 
 // cutIfForbidden ends the tunnel of c when e would not permit it as it is.
