@@ -390,3 +390,41 @@ func TestConsumers(t *testing.T) {
 		t.Errorf("device traffic: %d", r.StatusCode)
 	}
 }
+
+func TestResponseModes(t *testing.T) {
+	w := openWorld(t, Options{})
+	c := browser(t, w)
+	signIn(t, c, authorizeURL("common"), Alice, AlicePassword)
+	r := do(t, c, "GET", authorizeURL("common", "response_mode", "fragment"), "")
+	if loc := r.Header.Get("Location"); !strings.HasPrefix(loc, "http://localhost#") || !strings.Contains(loc, "code=") {
+		t.Errorf("fragment: %q", loc)
+	}
+	r = do(t, c, "GET", authorizeURL("common", "response_mode", "form_post"), "")
+	for _, want := range []string{`action="http://localhost"`, `name="code"`, `value="s&amp;&lt;tate&gt;"`} {
+		if !strings.Contains(r.body, want) {
+			t.Errorf("form_post lacks %q: %s", want, r.body)
+		}
+	}
+	if csp := r.Header.Get("Content-Security-Policy"); !strings.Contains(csp, "default-src 'none'") || !strings.Contains(csp, "form-action 'self' http://localhost") {
+		t.Errorf("policy %q", csp)
+	}
+}
+
+func TestHeadersOfTheOldestGoAndWatchersHear(t *testing.T) {
+	w := openWorld(t, Options{})
+	c := client(t, w)
+	heard := make(chan string, 4)
+	stop := w.Watch(func(h Head) { heard <- h.Line() })
+	do(t, c, "GET", "https://manage.microsoft.com/a", "")
+	stop()
+	do(t, c, "GET", "https://manage.microsoft.com/b", "")
+	if len(heard) != 1 || <-heard != "GET /a HTTP/1.1" {
+		t.Error("a watcher hears each head until it stops")
+	}
+	for range maxHeads {
+		w.recorder.add(Head{})
+	}
+	if h := w.Heads(); len(h) != maxHeads || len(h[0].Raw) != 0 {
+		t.Errorf("%d heads", len(h))
+	}
+}

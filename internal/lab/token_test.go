@@ -411,3 +411,33 @@ func TestJournal(t *testing.T) {
 		t.Errorf("%+v", ok)
 	}
 }
+
+// A code and a device code belong to the client and the redirect URI that they were made for.
+func TestGrantsAreBound(t *testing.T) {
+	w := openWorld(t, Options{})
+	c := browser(t, w)
+	const other = "1950a258-227b-4e31-a9cf-717495945fc2"
+	signIn(t, c, authorizeURL("common"), Alice, AlicePassword)
+	code := func() string { return codeOf(t, do(t, c, "GET", authorizeURL("common"), "")) }
+	if r := redeem(t, c, "common", code(), "redirect_uri", "http://localhost:1"); r.code2(t) != 50011 {
+		t.Errorf("another redirect URI: %s", r.body)
+	}
+	stolen := code()
+	if r := redeem(t, c, "common", stolen, "client_id", other); r.code2(t) != 70000 {
+		t.Errorf("another client's code: %s", r.body)
+	}
+	if r := redeem(t, c, "common", stolen); r.StatusCode != 200 {
+		t.Errorf("another client's try used the code up: %s", r.body)
+	}
+	if r := redeem(t, c, "fabrikam.com", code()); r.code2(t) != 700005 {
+		t.Errorf("another tenant: %s", r.body)
+	}
+	var d struct {
+		Device string `json:"device_code"`
+	}
+	ask(t, c, "common/oauth2/v2.0/devicecode", "client_id", PublicApplication, "scope", "User.Read").decode(t, &d)
+	r := ask(t, c, "common/oauth2/v2.0/token", "grant_type", "device_code", "client_id", other, "device_code", d.Device)
+	if r.code2(t) != 70018 {
+		t.Errorf("another client's device code: %s", r.body)
+	}
+}
