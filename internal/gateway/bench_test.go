@@ -1,4 +1,8 @@
+//go:build unix
+
 package gateway
+
+//lint:file-ignore SA1019 one HTTP/2 connection over a given net.Conn, without a pool
 
 import (
 	"bufio"

@@ -94,9 +94,7 @@ func (e errIdle) Unwrap() error { return e.error }
 // writers buffer a response: its head travels with the beginning of its body.
 var writers = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, 16<<10) }}
 
-// gone reports whether the client has gone away.
-func (s *side) gone() bool { return upstream.Gone(s.c.tcp) }
-
+// watch: a closed or half-closed socket is a client that has gone away.
 func (s *side) watch() func() bool { return s.alive }
 
 // interim sends a 1xx. HTTP/1.0 knows none (RFC 9110, section 15.2).

@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"io"
 	"sync/atomic"
 	"time"
@@ -273,11 +272,6 @@ func (c *conn) setDrain(f func()) {
 	if f != nil && c.g.draining.Load() {
 		f()
 	}
-}
-
-// isGone reports whether err only says that a client went away.
-func isGone(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, upstream.ErrGone)
 }
 
 func cut(s string, n int) string {
