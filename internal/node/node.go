@@ -26,6 +26,7 @@ import (
 	"sekisho/internal/catalog"
 	"sekisho/internal/config"
 	"sekisho/internal/console"
+	"sekisho/internal/endpoint"
 	"sekisho/internal/finding"
 	"sekisho/internal/gateway"
 	"sekisho/internal/lab"
@@ -199,7 +200,11 @@ func (n *Node) openAudit(ctx context.Context) error {
 
 // openLab starts the stand-in for Microsoft's cloud.
 func (n *Node) openLab(ctx context.Context, snapshot *catalog.Snapshot) error {
-	world, err := lab.Open(ctx, lab.Options{Dir: n.folders.lab(), Catalog: snapshot, Now: n.options.Now, Logger: n.log})
+	var own []endpoint.Pattern
+	for _, h := range n.options.Config.Hosts {
+		own = append(own, h.Host.V)
+	}
+	world, err := lab.Open(ctx, lab.Options{Dir: n.folders.lab(), Catalog: snapshot, Hosts: own, Now: n.options.Now, Logger: n.log})
 	if err != nil {
 		return err
 	}
