@@ -6,9 +6,7 @@ package gateway
 
 import (
 	"bufio"
-	"crypto/tls"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -31,8 +29,6 @@ func cpu() time.Duration {
 func reportCPU(b *testing.B, start time.Duration) {
 	b.ReportMetric(float64((cpu()-start).Microseconds())/float64(b.N), "cpu-µs/op")
 }
-
-func quiet(o *Options) { o.Logger = slog.New(slog.NewTextHandler(io.Discard, nil)) }
 
 // BenchmarkInterceptedRequest is one request over a kept connection, client and origin included.
 func BenchmarkInterceptedRequest(b *testing.B) {
@@ -108,27 +104,6 @@ func BenchmarkInterceptedConnection(b *testing.B) {
 		c.Close()
 	}
 	reportCPU(b, start)
-}
-
-// helloBytes is one ClientHello for name, as crypto/tls writes it.
-func helloBytes(name string) []byte {
-	a, z := net.Pipe()
-	go func() {
-		_ = tls.Client(a, &tls.Config{ServerName: name}).Handshake()
-	}()
-	buf := make([]byte, 4096)
-	n, _ := z.Read(buf)
-	z.Close()
-	a.Close()
-	return buf[:n]
-}
-
-// echoOrigin takes whatever comes first and sends it back once.
-func (w *world) echo(host string) {
-	o := w.add(hostOf(host), false)
-	o.mu.Lock()
-	o.echo = true
-	o.mu.Unlock()
 }
 
 // BenchmarkTunnelSetUp is CONNECT, the ClientHello to the origin and its first bytes back.

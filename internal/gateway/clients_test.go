@@ -3,6 +3,8 @@ package gateway
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"io"
+	"log/slog"
 	"net"
 	"testing"
 
@@ -50,3 +52,27 @@ func mustPorts(t testing.TB, s string) endpoint.Ports {
 }
 
 func hostOf(s string) endpoint.Host { return endpoint.Host(s) }
+
+// quiet writes the log and throws it away, so that it costs what it costs.
+func quiet(o *Options) { o.Logger = slog.New(slog.NewTextHandler(io.Discard, nil)) }
+
+// helloBytes is one ClientHello for name, as crypto/tls writes it.
+func helloBytes(name string) []byte {
+	a, z := net.Pipe()
+	go func() {
+		_ = tls.Client(a, &tls.Config{ServerName: name}).Handshake()
+	}()
+	buf := make([]byte, 4096)
+	n, _ := z.Read(buf)
+	z.Close()
+	a.Close()
+	return buf[:n]
+}
+
+// echo adds an origin without TLS that sends every byte back.
+func (w *world) echo(host string) {
+	o := w.add(hostOf(host), false)
+	o.mu.Lock()
+	o.echo = true
+	o.mu.Unlock()
+}
