@@ -188,6 +188,9 @@ func (n *Node) openAudit(ctx context.Context) error {
 		return err
 	}
 	n.onClose("spool", n.spool.Close)
+	n.metrics.gauge("audit_unstored", "Records recorded and not yet stored.", func() float64 { return float64(n.spool.Stats().Unstored) })
+	n.metrics.gauge("audit_lost", "Records lost since the start.", func() float64 { return float64(n.spool.Stats().Lost) })
+	n.metrics.gauge("audit_spool_bytes", "Bytes of the spool on disk.", func() float64 { return float64(n.spool.Stats().Bytes) })
 	retention, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan struct{})
 	go func() {

@@ -193,11 +193,11 @@ func upgradeRefused(ctx context.Context, s *scene) error {
 			return err
 		}
 		if strings.HasPrefix(text, "HTTP/1.1 101 ") {
-			return fmt.Errorf("Upgrade: %s was answered 101", protocol)
+			return fmt.Errorf("an upgrade to %s was answered 101", protocol)
 		}
 		for _, h := range s.carrying(nonce) {
 			if len(h.fields("Upgrade")) > 0 {
-				return fmt.Errorf("Upgrade: %s reached the lab", protocol)
+				return fmt.Errorf("an upgrade to %s reached the lab", protocol)
 			}
 		}
 	}
