@@ -116,10 +116,7 @@ func (a *app) report(err error) int {
 	case errors.Is(err, errFound):
 		return exitFound
 	case errors.As(err, &problem):
-		a.printFindings(problem.Findings)
-		if problem.Cause != nil {
-			a.notef("  %s\n", a.t("cause", "cause", problem.Cause.Error()))
-		}
+		a.printProblem(problem)
 		return exitUsage
 	case errors.As(err, &usage):
 		a.notef("%s: %v\n", a.t("error"), err)
@@ -134,13 +131,32 @@ func (a *app) report(err error) int {
 	}
 }
 
+// printProblem writes what stopped a command: the findings, what the system said about the last one, the remedy.
+func (a *app) printProblem(p *finding.Problem) {
+	cause := ""
+	if p.Cause != nil {
+		cause = "  " + a.t("cause", "cause", p.Cause.Error()) + "\n"
+	}
+	for i, f := range p.Findings {
+		if i < len(p.Findings)-1 {
+			a.printFinding(f, "")
+		} else {
+			a.printFinding(f, cause)
+		}
+	}
+}
+
 // printFindings writes findings to the standard error, one a line, with the remedy below where there is one.
 func (a *app) printFindings(list finding.List) {
 	for _, f := range list {
-		a.notef("%s: %s\n", a.t(f.Severity.String()), a.printer.Finding(f))
-		if hint := a.printer.Hint(f); hint != "" {
-			a.notef("%s: %s\n", a.t("hint"), hint)
-		}
+		a.printFinding(f, "")
+	}
+}
+
+func (a *app) printFinding(f finding.Finding, between string) {
+	a.notef("%s: %s\n%s", a.t(f.Severity.String()), a.printer.Finding(f), between)
+	if hint := a.printer.Hint(f); hint != "" {
+		a.notef("%s: %s\n", a.t("hint"), hint)
 	}
 }
 
@@ -181,12 +197,17 @@ func (a *app) root() *cobra.Command {
 		Long:              a.t("long"),
 		SilenceErrors:     true,
 		SilenceUsage:      true,
-		Args:              cobra.NoArgs,
+		Args:              cobra.ArbitraryArgs,
 		DisableAutoGenTag: true,
-		RunE:              func(c *cobra.Command, _ []string) error { return c.Help() },
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return a.unknownCommand(c, args[0])
+			}
+			return c.Help()
+		},
 	}
 	root.SetUsageTemplate(a.usageTemplate())
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return a.flagMistake(err) })
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.data, "data", "", a.t("flag.data"))
 	flags.StringVar(&a.config, "config", "", a.t("flag.config"))
@@ -231,7 +252,7 @@ func (a *app) helpCommand(root *cobra.Command) *cobra.Command {
 		RunE: func(_ *cobra.Command, args []string) error {
 			c, rest, err := root.Find(args)
 			if err != nil || c == nil || len(rest) > 0 {
-				return a.usage("unknown-command", "command", strings.Join(args, " "))
+				return a.usage("unknown-command", "command", strings.Join(args, " "), "meant", "")
 			}
 			return c.Help()
 		},
@@ -243,7 +264,7 @@ func (a *app) noun(use, id string, verbs ...*cobra.Command) *cobra.Command {
 	c := &cobra.Command{Use: use, Short: a.t(id + ".short"), Args: cobra.ArbitraryArgs}
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if len(args) > 0 {
-			return a.usage("unknown-command", "command", c.CommandPath()+" "+args[0])
+			return a.unknownCommand(c, args[0])
 		}
 		return c.Help()
 	}
