@@ -11,10 +11,16 @@ import (
 	"time"
 )
 
-// Store takes records for good. It must take each key (Node, Boot, Seq) once and say nothing about a repetition, and
-// return nil only when the records survive a loss of power: the spool deletes its copy then.
+// Store takes records for good.
 type Store interface {
+	// Store keeps one row for each key (Node, Boot, Seq). A record that is not open takes the place of a row that is open
+	// or NotClosed; every other repetition changes nothing and is no error. So the order in which the two forms of a
+	// record arrive does not matter, nor how often. It returns nil only when the records survive a loss of power: the
+	// spool deletes its copy then.
 	Store(ctx context.Context, records []Record) error
+	// EndOpen ends what processes of node other than boot left open: Open becomes false and Error NotClosed. It returns how
+	// many rows it changed.
+	EndOpen(ctx context.Context, node, boot string) (int64, error)
 }
 
 // Reader reads records back, newest first.
@@ -60,6 +66,8 @@ type Filter struct {
 
 	// Restricted selects what was refused, blocked, or would have been in an enforcing ring.
 	Restricted bool
+	// Open selects what is open.
+	Open bool
 
 	Limit  int    // 0: DefaultLimit. More than MaxLimit is MaxLimit, less than 0 is refused
 	Before Cursor // only rows that come after this one in the order; zero: from the newest

@@ -24,6 +24,8 @@ func filled() Record {
 		switch f := v.Field(i); f.Kind() {
 		case reflect.String:
 			f.SetString("value of " + v.Type().Field(i).Name + " <&> \"日本\"")
+		case reflect.Bool:
+			f.SetBool(true)
 		case reflect.Slice:
 			f.Set(reflect.ValueOf([]string{"it", "営業"}))
 		case reflect.Uint8:

@@ -2,13 +2,20 @@
 // it on disk before it is stored (Spool), and how it is read back (Reader). Engines live below it (sqlite).
 //
 //	spool, err := audit.OpenSpool(audit.SpoolOptions{Dir: dir, Node: "gw1", Store: store})
-//	spool.Record(audit.Record{Kind: audit.Decision, …})   // never waits for the disk
+//	spool.Record(audit.Record{Kind: audit.SignIn, …})             // never waits for the disk
+//	opened := spool.Open(audit.Record{Kind: audit.Decision, …})   // at the decision
+//	…
+//	spool.Finish(opened, audit.Record{Kind: audit.Decision, …})   // with the totals
 //	…
 //	err = spool.Close(ctx)
 //
 // A record is in the page cache within 100 ms and flushed to disk within about a second, then shipped at least once with
-// the key (node, boot, sequence); a Store takes each key once. Losing the store loses no record. What is lost all the
-// same (a full spool, a damaged frame) is counted in Stats and shows as a gap in the sequence.
+// the key (node, boot, sequence); a Store has one row for each key. Losing the store loses no record. What is lost all
+// the same (a full spool, a damaged frame) is counted in Stats and shows as a gap in the sequence.
+//
+// A connection that lasts is recorded twice under one key: when it is opened, and whole when it ends. The whole record
+// takes the place of the opened one, in whatever order and however often the two arrive. What a killed process left
+// open is ended by the next one as NotClosed: that it ended is known, its totals are not.
 //
 // A record never holds cookies, tokens, codes, passwords, header values or query strings: whoever fills it must leave
 // them out. The package bounds every text and takes control characters out of it, because hosts and agents are what a
@@ -60,6 +67,10 @@ type Record struct {
 	Boot string `json:"boot"`
 	Seq  uint64 `json:"sequence"`
 
+	// Open says that the record was opened and is not finished: status, totals and error are those of the beginning. The
+	// spool sets it.
+	Open bool `json:"open"`
+
 	Kind       Kind   `json:"kind"`
 	TimeMicros int64  `json:"time_us"`       // when the decision was taken, since the Unix epoch, UTC
 	RequestID  string `json:"request_id"`    // as on the refusal page and in the log
@@ -101,4 +112,25 @@ type Record struct {
 	CorrelationID string `json:"correlation_id"` // as the answer gave it
 	Outcome       string `json:"outcome"`        // ok, blocked, failed, not-seen
 	UserAgent     string `json:"user_agent"`     // product token only, bounded
+}
+
+// NotClosed is the Error of a record that was open when its process ended without finishing it: killed, or without
+// power. The connection is gone; its totals are not known.
+const NotClosed = "not-closed"
+
+// States of a record, as State returns them.
+const (
+	StateOpen   = "open"   // under way
+	StateClosed = "closed" // over, with its totals
+)
+
+// State is the stable code of how far r is: StateOpen, StateClosed, or NotClosed.
+func (r Record) State() string {
+	switch {
+	case r.Open:
+		return StateOpen
+	case r.Error == NotClosed:
+		return NotClosed
+	}
+	return StateClosed
 }

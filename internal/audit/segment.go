@@ -32,6 +32,7 @@ type segment struct {
 	shipped int64 // up to here the store has it
 	frames  int   // whole when written or found, and not yet settled
 	sealed  bool  // nothing more is written to it
+	old     bool  // left by an earlier process
 	file    SegmentFile
 }
 
@@ -82,7 +83,7 @@ func (s *Spool) recover() error {
 				return err
 			}
 		}
-		s.segments = append(s.segments, &segment{name: name, size: int64(end), frames: frames, sealed: true})
+		s.segments = append(s.segments, &segment{name: name, size: int64(end), frames: frames, sealed: true, old: true})
 		s.stats.Bytes += int64(end)
 		s.stats.Recovered += uint64(frames)
 	}

@@ -75,6 +75,10 @@ func (s *Spool) ship() (more bool, err error) {
 			break
 		}
 	}
+	if !s.ended && (g == nil || !g.old) {
+		s.mu.Unlock()
+		return true, s.endOpen()
+	}
 	if g == nil {
 		s.mu.Unlock()
 		return false, nil
@@ -90,18 +94,10 @@ func (s *Spool) ship() (more bool, err error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.answered(err)
 	if err != nil {
-		if s.stats.Store == "" {
-			s.o.Log.Error("audit records wait for the store", "error", err)
-		}
-		s.stats.Retries++
-		s.stats.Store = err.Error()
 		return true, err
 	}
-	if s.stats.Store != "" {
-		s.o.Log.Info("the audit store takes records again")
-	}
-	s.stats.Store = ""
 	s.stats.Stored += uint64(len(records))
 	s.stats.Damaged += uint64(damaged)
 	g.shipped = from + int64(used)
@@ -113,6 +109,42 @@ func (s *Spool) ship() (more bool, err error) {
 	s.discard()
 	s.announce()
 	return true, nil
+}
+
+// endOpen ends, once, what earlier processes of this node left open. It comes after everything that they left on disk
+// has been stored: the end of a connection may be among it, and so may its beginning.
+func (s *Spool) endOpen() error {
+	ctx, cancel := context.WithTimeout(s.shipCtx, storeLimit)
+	n, err := s.o.Store.EndOpen(ctx, s.o.Node, s.o.Boot)
+	cancel()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answered(err)
+	if err != nil {
+		return err
+	}
+	if n > 0 {
+		s.o.Log.Warn("an earlier process ended without closing its connections", "records", n)
+	}
+	s.ended = true
+	s.announce()
+	return nil
+}
+
+// answered notes whether the store took what it was given. The caller holds s.mu.
+func (s *Spool) answered(err error) {
+	if err == nil {
+		if s.stats.Store != "" {
+			s.o.Log.Info("the audit store takes records again")
+		}
+		s.stats.Store = ""
+		return
+	}
+	if s.stats.Store == "" {
+		s.o.Log.Error("audit records wait for the store", "error", err)
+	}
+	s.stats.Retries++
+	s.stats.Store = err.Error()
 }
 
 // readSegment reads at most shipRows records from the frames between from and to. A segment that somebody deleted has

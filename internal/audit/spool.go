@@ -52,7 +52,8 @@ type SpoolOptions struct {
 	// SegmentBytes is the size at which a segment is closed and the next begun; 0 means a sixteenth of MaxBytes, at
 	// most 8 MiB. At least 128 KiB, and half of MaxBytes at most.
 	SegmentBytes int64
-	// Queue is how many records may wait in memory for the disk; 0 means 8192, some 8 MiB.
+	// Queue is how many records may wait in memory for the disk; 0 means 8192, some 8 MiB. The ends of records that were
+	// opened wait beside them, as many as there are open at once.
 	Queue int
 	// OpenFile makes a new segment for writing and fails if name exists; nil means the file system, mode 0600.
 	OpenFile func(name string) (SegmentFile, error)
@@ -60,12 +61,14 @@ type SpoolOptions struct {
 	Log *slog.Logger
 }
 
-// Stats are counts since the spool was opened, and what it holds now.
+// Stats are counts since the spool was opened, and what it holds now. A record that was opened counts once more when it
+// is finished, unless it was finished before it went to disk.
 type Stats struct {
-	Recorded  uint64 `json:"recorded"`  // given to Record
+	Recorded  uint64 `json:"recorded"`  // given to Record, Open or Finish
+	Unopened  uint64 `json:"unopened"`  // given to Open without room: recorded only when they are finished
 	Recovered uint64 `json:"recovered"` // found on disk at the start
 	Stored    uint64 `json:"stored"`    // taken by the store
-	Lost      uint64 `json:"lost"`      // given to Record and dropped, because memory and disk were full or the spool closed
+	Lost      uint64 `json:"lost"`      // given to Record or Finish and dropped, because memory and disk were full or the spool closed
 	Damaged   uint64 `json:"damaged"`   // frames on disk that could not be read
 	Refusals  uint64 `json:"refusals"`  // times that the disk refused a write or a flush
 	Retries   uint64 `json:"retries"`   // times that the store refused
@@ -88,8 +91,11 @@ type Spool struct {
 
 	mu       sync.Mutex // guards the rest up to the channels
 	queue    []Record
+	taken    uint64 // records that have left queue: the position of its first, counted from the start
+	encoding int    // so many of queue, from its first, are being written
 	seq      uint64
 	closed   bool
+	ended    bool       // what earlier processes left open is ended in the store
 	segments []*segment // oldest first
 	current  *segment   // the one being written, also the last of segments; nil: the next write begins one
 	number   uint64     // of the newest segment
@@ -168,25 +174,69 @@ func OpenSpool(o SpoolOptions) (*Spool, error) {
 }
 
 // Record takes a record. It never waits for the disk: what the disk does not take waits in memory, and what memory does
-// not take is dropped and counted in Stats.Lost. Node, Boot and Seq are set here; r.Groups must not change afterwards.
-func (s *Spool) Record(r Record) {
+// not take is dropped and counted in Stats.Lost. Node, Boot, Seq and Open are set here; r.Groups must not change
+// afterwards.
+func (s *Spool) Record(r Record) { s.Finish(Opened{}, r) }
+
+// Opened is a record that was opened and waits for its end. The zero value is none.
+type Opened struct {
+	Seq   uint64 // of the record's key; 0: none
+	place uint64 // in the queue, counted from the start
+	kept  bool   // there was room for it
+}
+
+// Open takes a record whose end is not known yet, as Record does; whoever calls it calls Finish once. The record has its
+// place in the sequence from here on. When there is no room it waits for its end and is counted in Stats.Unopened.
+func (s *Spool) Open(r Record) Opened {
 	r.clean()
+	r.Open = true
 	s.mu.Lock()
-	s.stats.Recorded++
+	defer s.mu.Unlock()
 	s.seq++
 	r.Node, r.Boot, r.Seq = s.o.Node, s.o.Boot, s.seq
 	if s.closed || len(s.queue) >= s.o.Queue {
-		s.stats.Lost++
-		s.mu.Unlock()
+		s.stats.Unopened++
+		return Opened{Seq: s.seq}
+	}
+	return Opened{Seq: s.seq, place: s.put(r), kept: true}
+}
+
+// Finish takes the whole of a record that was opened, as Record does; with the zero Opened it is Record. One that was
+// opened is never dropped for want of memory. Where its beginning has not gone to disk yet, it takes its place: a
+// connection that lasts less than the time between two writes costs one frame.
+func (s *Spool) Finish(o Opened, r Record) {
+	r.clean()
+	r.Open = false
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if o.Seq == 0 {
+		s.seq++
+		o.Seq = s.seq
+	}
+	r.Node, r.Boot, r.Seq = s.o.Node, s.o.Boot, o.Seq
+	if o.kept && o.place >= s.taken+uint64(s.encoding) {
+		s.queue[o.place-s.taken] = r
 		return
 	}
+	if s.closed || !o.kept && len(s.queue) >= s.o.Queue {
+		s.stats.Recorded++
+		s.stats.Lost++
+		return
+	}
+	s.put(r)
+}
+
+// put appends r to the queue and returns its place. The caller holds s.mu.
+func (s *Spool) put(r Record) (place uint64) {
+	s.stats.Recorded++
+	place = s.taken + uint64(len(s.queue))
 	s.queue = append(s.queue, r)
 	if len(s.queue) == s.o.Queue {
 		s.full.Store(true)
 		s.o.Log.Error("audit records wait for the disk, more will be lost", "waiting", len(s.queue))
 	}
-	s.mu.Unlock()
 	nudge(s.writeNow)
+	return place
 }
 
 // Full reports that new work should be refused because its record may be lost: the spool is within a sixteenth of its
@@ -220,8 +270,8 @@ func (s *Spool) Stats() Stats {
 // Boot returns the second part of the key of this spool's records.
 func (s *Spool) Boot() string { return s.o.Boot }
 
-// Flush waits until every record given to Record before the call is in the store, or was lost. It returns ctx.Err() when
-// the caller gave up. Reports that must show what just happened call it first.
+// Flush waits until every record given to Record, Open or Finish before the call is in the store, or was lost, and until
+// what earlier processes left open is ended there. It returns ctx.Err() when the caller gave up. Reports that must show what just happened call it first.
 func (s *Spool) Flush(ctx context.Context) error {
 	s.waiting.Add(1)
 	defer s.waiting.Add(-1)
@@ -230,10 +280,10 @@ func (s *Spool) Flush(ctx context.Context) error {
 	s.mu.Unlock()
 	for {
 		s.mu.Lock()
-		settled := s.stats.Stored + s.stats.Lost
+		settled := s.ended && s.stats.Stored+s.stats.Lost >= target
 		moved := s.moved
 		s.mu.Unlock()
-		if settled >= target {
+		if settled {
 			return nil
 		}
 		nudge(s.writeNow)
@@ -277,7 +327,7 @@ func (s *Spool) Close(ctx context.Context) error {
 	defer s.mu.Unlock()
 	if n := len(s.queue); n > 0 {
 		s.stats.Lost += uint64(n)
-		s.queue = nil
+		s.queue, s.taken = nil, s.taken+uint64(n)
 		s.closeErr = finding.Fail("audit.lost", errors.New(s.stats.Disk), "records", strconv.Itoa(n), "folder", s.o.Dir)
 	} else if n := s.stats.Recorded + s.stats.Recovered - s.stats.Stored - s.stats.Lost; n > 0 {
 		s.closeErr = finding.Fail("audit.left", ctx.Err(), "records", strconv.FormatUint(n, 10), "folder", s.o.Dir)

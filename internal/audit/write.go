@@ -88,7 +88,13 @@ func (s *Spool) probe() {
 func (s *Spool) write(last bool) (wrote bool) {
 	s.mu.Lock()
 	batch := s.queue
+	s.encoding = len(batch)
 	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		s.encoding = 0
+		s.mu.Unlock()
+	}()
 	for len(batch) > 0 {
 		g := s.current
 		if g == nil {
@@ -141,7 +147,9 @@ func (s *Spool) write(last bool) (wrote bool) {
 		rest := copy(s.queue, s.queue[n:])
 		clear(s.queue[rest:])
 		s.queue = s.queue[:rest]
+		s.taken += uint64(n)
 		batch = s.queue
+		s.encoding = len(batch)
 		s.judge()
 		if spoiled > 0 {
 			s.announce()

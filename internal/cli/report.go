@@ -21,11 +21,12 @@ func (a *app) reportCommand() *cobra.Command {
 func (a *app) reportDecisionsCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "decisions", Short: a.t("report.decisions.short"), Args: cobra.NoArgs,
-		Example: "  sekisho report decisions --from 24h --restricted\n  sekisho report decisions --verdict deny -o csv",
+		Example: "  sekisho report decisions --from 24h --restricted\n  sekisho report decisions --open\n  sekisho report decisions --verdict deny -o csv",
 	}
 	f := a.reportFlags(c)
 	c.Flags().StringVar(&f.filter.Verdict, "verdict", "", a.t("report.flag.verdict"))
 	c.Flags().StringVar(&f.filter.Reason, "reason", "", a.t("report.flag.reason"))
+	c.Flags().BoolVar(&f.filter.Open, "open", false, a.t("report.flag.open"))
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		return a.printReport(c.Context(), report.Decisions(), f, func(r audit.Reader) readFunc { return r.Decisions })
 	}

@@ -63,9 +63,11 @@ func (c *conn) connect(r *request, head *wire.RequestHead) (next bool) {
 	}
 	switch r.decision.Action {
 	case policy.Tunnel:
+		r.open()
 		c.relay(r, up, raw)
 		up = nil
 	case policy.Intercept:
+		r.open()
 		spare := up
 		up = nil
 		c.intercept(r, spare, raw)

@@ -35,9 +35,12 @@ type Identifier interface {
 	Identify(addr netip.Addr, proxyAuthorization string) (c caller.Caller, ok bool)
 }
 
-// Recorder takes audit records (audit.Spool).
+// Recorder takes audit records (audit.Spool). Its methods do not wait.
 type Recorder interface {
 	Record(r audit.Record)
+	// Open takes a record at its decision; Finish takes the whole of it, or of one that was never opened.
+	Open(r audit.Record) audit.Opened
+	Finish(o audit.Opened, r audit.Record)
 	// Full reports that nothing more can be kept.
 	Full() bool
 }

@@ -97,6 +97,7 @@ func (c *conn) forward(r *request, head *wire.RequestHead) *fault {
 	}
 	r.notice(in.method, in.path, in.fields)
 	r.judgeWould()
+	r.open()
 	x := &exchange{r: r, client: s, body: in.body, trail: in.trailers}
 	x.spare = func() *upstream.Conn {
 		taken := up

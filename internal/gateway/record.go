@@ -12,7 +12,8 @@ import (
 )
 
 // request is one request from its head to its record: what was asked, what was decided, what came of it. Every request
-// ends in one log line and one count; a CONNECT, a plain request, a sign-in and a refusal also in an audit record.
+// ends in one log line and one count; a CONNECT, a plain request, a sign-in and a refusal also in an audit record, which
+// for what may last is opened at the decision.
 type request struct {
 	c       *conn
 	kind    Kind
@@ -39,7 +40,8 @@ type request struct {
 	replayed    bool
 	faultCode   policy.Reason
 	faultDetail string
-	cause       error // for the log only
+	cause       error        // for the log only
+	opened      audit.Opened // the record, where it was opened
 	done        bool
 }
 
@@ -114,6 +116,22 @@ func (r *request) reason() policy.Reason {
 	return r.decision.Reason
 }
 
+// open records a permitted request that may last, such as a tunnel: who asks what is open now must see it, and a process
+// that is killed must not take it along. A refusal is recorded once, at its end.
+func (r *request) open() {
+	if r.c.g.rec != nil {
+		r.opened = r.c.g.rec.Open(r.record(audit.Decision, 0))
+	}
+}
+
+// endAnyway ends the request when a panic passes by: what was opened must not stay open. The panic goes on.
+func (r *request) endAnyway(whole *bool) {
+	if !*whole {
+		r.fail(&fault{reason: policy.ReasonInternal, detail: "panic", deny: r.opened == audit.Opened{}})
+	}
+	r.end()
+}
+
 // end closes the request: record, line, count. It does so once.
 func (r *request) end() {
 	if r.done {
@@ -128,7 +146,7 @@ func (r *request) end() {
 	})
 	if g.rec != nil {
 		if r.kind != KindIntercepted || r.decision.Verdict == policy.Deny {
-			g.rec.Record(r.record(audit.Decision, took))
+			g.rec.Finish(r.opened, r.record(audit.Decision, took))
 		}
 		if r.signIn != nil && r.decision.Verdict == policy.Permit {
 			g.rec.Record(r.record(audit.SignIn, took))

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sekisho/internal/gateway/upstream"
+	"sekisho/internal/wire"
 )
 
 // conn is one client connection, from accept to close. One goroutine lives its life; others only cut or drain it.
@@ -50,19 +51,24 @@ func (c *conn) serve() {
 			c.refuseHead(err)
 			return
 		}
-		r := c.begin(head)
-		var next bool
-		if head.Method == "CONNECT" {
-			next = c.connect(r, head)
-		} else {
-			next = c.plain(r, head)
-		}
-		r.end()
-		if !next || c.g.draining.Load() {
+		if !c.serveOne(c.begin(head), head) || c.g.draining.Load() {
 			return
 		}
 		wait = c.g.lim.KeepAlive
 	}
+}
+
+// serveOne serves one request of the proxy port and ends it. It reports whether the connection takes another.
+func (c *conn) serveOne(r *request, head *wire.RequestHead) (next bool) {
+	whole := false
+	defer r.endAnyway(&whole)
+	if head.Method == "CONNECT" {
+		next = c.connect(r, head)
+	} else {
+		next = c.plain(r, head)
+	}
+	whole = true
+	return next
 }
 
 // leave ends the connection whatever happened. A panic is a fault of Sekisho: it is counted, and it ends this

@@ -55,12 +55,31 @@ type world struct {
 
 	mu      sync.Mutex
 	origins map[endpoint.Host]*origin
-	records []audit.Record
+	records []audit.Record // whole
+	opened  []audit.Record // as they were opened
+	open    atomic.Int64   // opened and not finished
 	full    atomic.Bool
 }
 
-func (w *world) Record(r audit.Record) { w.mu.Lock(); w.records = append(w.records, r); w.mu.Unlock() }
+func (w *world) Record(r audit.Record) { w.Finish(audit.Opened{}, r) }
 func (w *world) Full() bool            { return w.full.Load() }
+
+func (w *world) Open(r audit.Record) audit.Opened {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.opened = append(w.opened, r)
+	w.open.Add(1)
+	return audit.Opened{Seq: uint64(len(w.opened))}
+}
+
+func (w *world) Finish(o audit.Opened, r audit.Record) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if o != (audit.Opened{}) {
+		w.open.Add(-1)
+	}
+	w.records = append(w.records, r)
+}
 
 // waitRecord waits for a record that pick accepts.
 func (w *world) waitRecord(pick func(audit.Record) bool) audit.Record {

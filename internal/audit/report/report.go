@@ -78,7 +78,8 @@ const timeForm = "2006-01-02T15:04:05.000Z07:00"
 //	rule             where it is written
 //	ring, mode, profile  who it was taken for
 //	status           HTTP status answered to the client; 0: none
-//	bytes_up, bytes_down, duration_us  totals of the connection
+//	state            open: under way; closed: over; not-closed: over, because the process was killed
+//	bytes_up, bytes_down, duration_us  totals of the connection, when it is closed
 //	error            what went wrong afterwards, a code
 //	sni, authority, address  server name sent, name inside the connection that was refused, address dialled
 //	connection_id    joins the sign-ins of one connection
@@ -103,6 +104,7 @@ func Decisions() Report {
 		col("mode", func(r *audit.Record) any { return r.Mode }),
 		col("profile", func(r *audit.Record) any { return r.Profile }),
 		key("status", func(r *audit.Record) any { return int64(r.Status) }),
+		key("state", func(r *audit.Record) any { return r.State() }),
 		col("bytes_up", func(r *audit.Record) any { return r.BytesUp }),
 		col("bytes_down", func(r *audit.Record) any { return r.BytesDown }),
 		col("duration_us", func(r *audit.Record) any { return r.DurationMicros }),

@@ -15,18 +15,26 @@ import (
 )
 
 // columns in the order of values and of scan.
-const columns = `node, boot, sequence, kind, time_us, request_id, connection_id, client, user, groups, method, host, port,
+const columns = `node, boot, sequence, open, kind, time_us, request_id, connection_id, client, user, groups, method, host, port,
 	sni, authority, addr, verdict, action, reason, would, rule, ring, mode, profile, policy_hash, catalog_version, status,
 	bytes_up, bytes_down, duration_us, error, endpoint, tenant, application, aadsts, correlation_id, outcome, user_agent`
 
 const keyColumns = `client_key, user_key, host_key, tenant_key, application_key`
 
-// insert has one placeholder for each of the 38 columns and 5 keys.
-const insert = `INSERT INTO record (` + columns + `, ` + keyColumns + `) VALUES (
-	?,?,?,?,?,?,?,?,?,?, ?,?,?,?,?,?,?,?,?,?, ?,?,?,?,?,?,?,?,?,?, ?,?,?,?,?,?,?,?, ?,?,?,?,?
-	) ON CONFLICT (node, boot, sequence) DO NOTHING`
+// upsert is the statement that stores a record: a new row, or the whole record in place of its beginning.
+func upsert() string {
+	names := strings.Split(columns+", "+keyColumns, ",")
+	set := make([]string, len(names))
+	for i, name := range names {
+		name = strings.TrimSpace(name)
+		set[i] = name + " = excluded." + name
+	}
+	return "INSERT INTO record (" + columns + ", " + keyColumns + ") VALUES (?" + strings.Repeat(",?", len(names)-1) + ")" +
+		" ON CONFLICT (node, boot, sequence) DO UPDATE SET " + strings.Join(set, ", ") +
+		" WHERE excluded.open = 0 AND (record.open = 1 OR record.error = '" + audit.NotClosed + "')"
+}
 
-// Store takes records in one transaction; those that it has already are left as they are.
+// Store takes records in one transaction, as audit.Store says.
 func (s *Store) Store(ctx context.Context, records []audit.Record) error {
 	if s.write == nil {
 		return errors.New("store audit records: the database is open for reading only")
@@ -36,7 +44,7 @@ func (s *Store) Store(ctx context.Context, records []audit.Record) error {
 		return fmt.Errorf("store audit records: %w", err)
 	}
 	defer tx.Rollback()
-	stmt, err := tx.PrepareContext(ctx, insert)
+	stmt, err := tx.PrepareContext(ctx, upsert())
 	if err != nil {
 		return fmt.Errorf("store audit records: %w", err)
 	}
@@ -52,12 +60,25 @@ func (s *Store) Store(ctx context.Context, records []audit.Record) error {
 	return nil
 }
 
+// EndOpen ends what processes of node other than boot left open.
+func (s *Store) EndOpen(ctx context.Context, node, boot string) (int64, error) {
+	if s.write == nil {
+		return 0, errors.New("end open audit records: the database is open for reading only")
+	}
+	res, err := s.write.ExecContext(ctx, "UPDATE record SET open = 0, error = ? WHERE open = 1 AND node = ? AND boot <> ?",
+		audit.NotClosed, node, boot)
+	if err != nil {
+		return 0, fmt.Errorf("end open audit records: %w", err)
+	}
+	return res.RowsAffected()
+}
+
 func values(r *audit.Record) []any {
 	var client any
 	if a, err := netip.ParseAddr(r.Client); err == nil {
 		client = addressKey(a)
 	}
-	return []any{r.Node, r.Boot, int64(r.Seq), int64(r.Kind), r.TimeMicros, r.RequestID, r.Connection, r.Client, r.User,
+	return []any{r.Node, r.Boot, int64(r.Seq), r.Open, int64(r.Kind), r.TimeMicros, r.RequestID, r.Connection, r.Client, r.User,
 		strings.Join(r.Groups, "\n"), r.Method, r.Host, int64(r.Port), r.SNI, r.Authority, r.Addr, r.Verdict, r.Action,
 		r.Reason, r.Would, r.Rule, r.Ring, r.Mode, r.Profile, r.PolicyHash, r.CatalogVersion, int64(r.Status), r.BytesUp,
 		r.BytesDown, r.DurationMicros, r.Error, r.Endpoint, r.Tenant, r.Application, r.AADSTS, r.CorrelationID, r.Outcome,
@@ -74,7 +95,7 @@ func addressKey(a netip.Addr) []byte {
 func scan(rows *sql.Rows) (r audit.Record, err error) {
 	var groups string
 	var seq, kind, port, status int64
-	err = rows.Scan(&r.Node, &r.Boot, &seq, &kind, &r.TimeMicros, &r.RequestID, &r.Connection, &r.Client, &r.User, &groups,
+	err = rows.Scan(&r.Node, &r.Boot, &seq, &r.Open, &kind, &r.TimeMicros, &r.RequestID, &r.Connection, &r.Client, &r.User, &groups,
 		&r.Method, &r.Host, &port, &r.SNI, &r.Authority, &r.Addr, &r.Verdict, &r.Action, &r.Reason, &r.Would, &r.Rule,
 		&r.Ring, &r.Mode, &r.Profile, &r.PolicyHash, &r.CatalogVersion, &status, &r.BytesUp, &r.BytesDown,
 		&r.DurationMicros, &r.Error, &r.Endpoint, &r.Tenant, &r.Application, &r.AADSTS, &r.CorrelationID, &r.Outcome,
@@ -159,6 +180,9 @@ func conditions(f audit.Filter) (where string, args []any) {
 	}
 	if f.Status != 0 {
 		add("status = ?", int64(f.Status))
+	}
+	if f.Open {
+		add("open = 1")
 	}
 	if f.Restricted {
 		add("(verdict = 'deny' OR would <> '' OR outcome = 'blocked')")

@@ -34,6 +34,8 @@ func Run(t *testing.T, open func(t *testing.T) Engine) {
 	}{
 		{"every-field-comes-back", everyField},
 		{"a-key-is-taken-once", takenOnce},
+		{"a-record-that-was-opened-is-finished-in-any-order", finished},
+		{"what-a-dead-process-left-open-is-ended", ended},
 		{"nothing-is-taken-from-a-call-that-was-given-up", givenUp},
 		{"rows-come-newest-first-and-page-by-page", pages},
 		{"filters-select", filters},
@@ -180,7 +182,7 @@ func filters(t *testing.T, e Engine) {
 	sec := func(n int64) time.Time { return time.UnixMicro(base + n*1e6) }
 	store(t, e,
 		decision(1, nil),
-		decision(2, func(r *audit.Record) { r.User, r.Client = "BOB", "10.1.3.4" }),
+		decision(2, func(r *audit.Record) { r.User, r.Client, r.Open = "BOB", "10.1.3.4", true }),
 		decision(3, func(r *audit.Record) {
 			r.Host, r.Verdict, r.Reason, r.Status = "Evil.example.com", "deny", "not-allowed", 403
 		}),
@@ -216,6 +218,8 @@ func filters(t *testing.T, e Engine) {
 		{"request", audit.Filter{RequestID: "req-5"}, []uint64{5}},
 		{"connection", audit.Filter{Connection: "conn-5"}, []uint64{5}},
 		{"restricted", audit.Filter{Restricted: true}, []uint64{4, 3}},
+		{"open", audit.Filter{Open: true}, []uint64{2}},
+		{"open and of nobody", audit.Filter{Open: true, User: "nobody"}, nil},
 		{"two at once", audit.Filter{User: "alice", Verdict: "deny"}, []uint64{3}},
 		{"limit", audit.Filter{Limit: 2}, []uint64{6, 5}},
 	} {

@@ -7,6 +7,7 @@ CREATE TABLE record (
     node            TEXT    NOT NULL,
     boot            TEXT    NOT NULL,
     sequence        INTEGER NOT NULL,
+    open            INTEGER NOT NULL, -- 1: totals not known yet
     kind            INTEGER NOT NULL, -- 1 decision, 2 sign-in
     time_us         INTEGER NOT NULL,
     request_id      TEXT    NOT NULL,
@@ -60,6 +61,8 @@ CREATE INDEX record_request ON record (request_id);
 CREATE INDEX record_tenant ON record (tenant_key, time_us) WHERE kind = 2;
 CREATE INDEX record_application ON record (application_key, time_us) WHERE kind = 2;
 CREATE INDEX record_outcome ON record (outcome, time_us) WHERE kind = 2;
+-- What is open is little, and asked for at each start.
+CREATE INDEX record_open ON record (node, boot) WHERE open = 1;
 -- What was refused, or would have been, is looked for most and is little.
 CREATE INDEX record_restricted ON record (kind, time_us) WHERE verdict = 'deny' OR would <> '' OR outcome = 'blocked';
 
