@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -131,18 +132,16 @@ func (a *app) report(err error) int {
 	}
 }
 
-// printProblem writes what stopped a command: the findings, what the system said about the last one, the remedy.
+// printProblem writes what stopped a command: the findings, what the system said about the last one, the remedy. What
+// needs no action would only stand in the way here.
 func (a *app) printProblem(p *finding.Problem) {
-	cause := ""
-	if p.Cause != nil {
-		cause = "  " + a.t("cause", "cause", p.Cause.Error()) + "\n"
-	}
-	for i, f := range p.Findings {
-		if i < len(p.Findings)-1 {
-			a.printFinding(f, "")
-		} else {
-			a.printFinding(f, cause)
+	list := slices.DeleteFunc(slices.Clone(p.Findings), func(f finding.Finding) bool { return f.Severity == finding.Info })
+	for i, f := range list {
+		cause := ""
+		if p.Cause != nil && i == len(list)-1 {
+			cause = "  " + a.t("cause", "cause", p.Cause.Error()) + "\n"
 		}
+		a.printFinding(f, cause)
 	}
 }
 
