@@ -110,3 +110,14 @@ func hold(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Defer(func() { l.Close() })
 	ts.Setenv(args[0], l.Addr().String())
 }
+
+// taken is an address that another program holds until the test ends.
+func taken(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l.Addr().String()
+}
