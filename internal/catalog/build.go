@@ -34,6 +34,7 @@ func Build(version string, parts ...*Part) (*Snapshot, finding.List) {
 	}
 	each(b.addSources)
 	each(b.addSets)
+	each(b.renew)
 	each(b.addFeatures)
 	b.checkAttached()
 	b.sortSets()

@@ -30,6 +30,29 @@ func Builtin() *Snapshot { return builtin() }
 // the base name of dir and the date of the newest reading: "builtin-2026-11-23". It reports every problem of every
 // file at once; then the snapshot is nil. A folder without files is a problem too.
 func Load(fsys fs.FS, dir string) (*Snapshot, finding.List) {
+	parts, found := loadParts(fsys, dir)
+	if len(found) > 0 {
+		return nil, found
+	}
+	s, found := Build("", parts...)
+	if s != nil {
+		s.version = path.Base(dir) + "-" + s.date.Format(time.DateOnly)
+	}
+	return s, found
+}
+
+// Renew builds the snapshot called version from the built-in catalog and what has come in since: renewals of its lists
+// and other parts, in the order given. Findings are as in Build.
+func Renew(version string, fresh ...*Part) (*Snapshot, finding.List) {
+	parts, found := loadParts(builtinFiles, "builtin")
+	if len(found) > 0 {
+		return nil, found
+	}
+	return Build(version, append(parts, fresh...)...)
+}
+
+// loadParts reads every *.yaml file of a folder.
+func loadParts(fsys fs.FS, dir string) ([]*Part, finding.List) {
 	files, err := fs.Glob(fsys, dir+"/*.yaml")
 	if err == nil && len(files) == 0 {
 		err = fs.ErrNotExist
@@ -52,9 +75,5 @@ func Load(fsys fs.FS, dir string) (*Snapshot, finding.List) {
 	if len(found) > 0 {
 		return nil, found.Sort()
 	}
-	s, found := Build("", parts...)
-	if s != nil {
-		s.version = path.Base(dir) + "-" + s.date.Format(time.DateOnly)
-	}
-	return s, found
+	return parts, nil
 }

@@ -20,6 +20,7 @@ type Part struct {
 	rules    []declared[*rule]
 	classes  []declared[*classDraft]
 	signIn   []declared[ClaimID]
+	renewals []*Renewal
 }
 
 // declared is something with the place where it was written.
