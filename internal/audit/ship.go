@@ -34,6 +34,7 @@ func (s *Spool) shipLoop() {
 		}
 		more, err := s.ship()
 		for err == nil && more {
+			backoff = backoffFirst // a store that takes some is not down
 			more, err = s.ship()
 		}
 		pause := shipEvery
