@@ -16,9 +16,15 @@ import (
 // and forbidden for the same pattern) or that softens what a wider pattern forbids. The snapshot is nil exactly when
 // there are findings.
 func Build(version string, parts ...*Part) (*Snapshot, finding.List) {
+	return build(version, nil, parts...)
+}
+
+func build(version string, values Values, parts ...*Part) (*Snapshot, finding.List) {
 	b := &builder{
 		Snapshot: &Snapshot{
 			version:    version,
+			parts:      parts,
+			values:     values,
 			sourceByID: map[string]*Source{},
 			setByID:    map[ClaimID]*Set{},
 			featureAt:  map[FeatureID]int{},
@@ -35,6 +41,9 @@ func Build(version string, parts ...*Part) (*Snapshot, finding.List) {
 	each(b.addSources)
 	each(b.addSets)
 	each(b.renew)
+	for _, set := range b.sets {
+		b.fit(set)
+	}
 	each(b.addFeatures)
 	b.checkAttached()
 	b.sortSets()

@@ -148,6 +148,10 @@ func (r *reader) set(n ast.Node) declared[*setDraft] {
 		"express-route": func(n ast.Node) { s.ExpressRoute = tri(r.boolean(n)) },
 		"condition":     func(n ast.Node) { s.Condition = r.both(n) },
 		"note":          func(n ast.Node) { s.Note = r.both(n) },
+		"templates":     func(n ast.Node) { s.Templates = values(list(r, n, ParseTemplate)) },
+		"service-tags":  func(n ast.Node) { s.Tags = r.names(n) },
+		"between":       func(n ast.Node) { s.Between = r.between(n) },
+		"when":          func(n ast.Node) { s.When = r.when(n) },
 		"scale-units":   func(n ast.Node) { s.ScaleUnits = r.names(n) },
 		"storage-names": func(n ast.Node) { s.StorageNames = r.names(n) },
 		"handling":      func(n ast.Node) { r.each(n, func(n ast.Node) { s.handling = append(s.handling, r.rule(n, true).v) }) },
@@ -156,9 +160,12 @@ func (r *reader) set(n ast.Node) declared[*setDraft] {
 		"unattached":    func(n ast.Node) { s.Unattached = r.boolean(n) },
 	})
 	s.ID.Source, s.PortsInferred = s.source.v, !stated
-	switch targets := len(s.Patterns) + len(s.URLs) + len(s.Prefixes); {
+	if len(s.When.Locations) == 0 {
+		s.When.Locations = s.ScaleUnits
+	}
+	switch targets := len(s.Patterns) + len(s.URLs) + len(s.Prefixes) + len(s.Templates) + len(s.Tags); {
 	case len(r.found) > 0: // the rest may be a consequence
-	case targets == 0 && !s.Anywhere:
+	case targets == 0 && !s.Anywhere && s.Between.IsZero():
 		r.fail(pos, "no-target")
 	case targets > 0 && s.Anywhere:
 		r.fail(pos, "anywhere")
@@ -170,6 +177,25 @@ func (r *reader) set(n ast.Node) declared[*setDraft] {
 		r.fail(pos, "ports-note")
 	}
 	return declared[*setDraft]{s, pos}
+}
+
+func (r *reader) between(n ast.Node) (b Between) {
+	r.mapping(n, fields{
+		"from!": func(n ast.Node) { b.From = r.both(n) },
+		"to!":   func(n ast.Node) { b.To = r.both(n) },
+	})
+	return b
+}
+
+func (r *reader) when(n ast.Node) (w When) {
+	r.mapping(n, fields{
+		"cloud": func(n ast.Node) {
+			r.each(n, func(n ast.Node) { w.Clouds = append(w.Clouds, Clouds()[r.word(n, Clouds())]) })
+		},
+		"location":     func(n ast.Node) { w.Locations = r.names(n) },
+		"seamless-sso": func(n ast.Node) { w.SeamlessSSO = tri(r.boolean(n)) },
+	})
+	return w
 }
 
 func tri(yes bool) Tri {
@@ -204,7 +230,7 @@ func list[T comparable](r *reader, n ast.Node, parse func(string) (T, error)) []
 			r.found = append(r.found, e.Finding(pos))
 			return
 		case err != nil:
-			r.fail(pos, "identifier", "value", s)
+			r.fail(pos, "template", "value", s, "said", err.Error())
 			return
 		}
 		if at, twice := first[v]; twice {

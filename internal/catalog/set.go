@@ -128,6 +128,21 @@ type Set struct {
 	ExpressRoute Tri  `json:"express_route"`
 	Condition    Text `json:"condition,omitzero"` // who needs the row; empty: everyone who uses the feature
 	Note         Text `json:"note,omitzero"`
+	// Templates are names that depend on the organisation. Snapshot.Fill adds what they become to Patterns.
+	Templates []Template `json:"templates,omitempty"`
+	// Tags are Azure service tags whose address ranges belong to the row. The ranges themselves are in the service tag
+	// list, not here.
+	Tags []string `json:"service_tags,omitempty"`
+	// Between names the ends of a row about traffic that no host of the catalog is an end of. Such a set, like one that
+	// is Anywhere, may have no target; it opens nothing at a gateway and tells a firewall what to open.
+	Between Between `json:"between,omitzero"`
+	// When says for whom the row is. ScaleUnits are part of it.
+	When When `json:"when,omitzero"`
+	// Applies says whether When holds for the organisation whose values the snapshot was filled with (an unfilled one:
+	// with no values). NotStated: a value that it asks for is missing, see Unfilled.
+	Applies Tri `json:"applies"`
+	// Unfilled names the values that the row still lacks. What depends on them is not open.
+	Unfilled []Hole `json:"unfilled,omitempty"`
 	// ScaleUnits are the Azure scale units (tenant locations) whose tenants the row is for: "AMSUA0601". Empty: all.
 	ScaleUnits []string `json:"scale_units,omitempty"`
 	// StorageNames are names of storage accounts as the row prints them. They are not host names and open nothing.

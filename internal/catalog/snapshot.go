@@ -27,6 +27,9 @@ type Snapshot struct {
 	classes    []*Classification
 
 	signInPrefixes []netip.Prefix
+
+	parts  []*Part // what Fill builds again
+	values Values  // nil: not filled
 }
 
 // Hit is one set that covers a target, with the pattern or the prefix that did; the other is zero.

@@ -75,6 +75,7 @@ type Config struct {
 	Language       Value[string] // "ja", "en"
 	Listen         Listen
 	URLs           URLs
+	Tenant         Tenant
 	Features       []Value[string] // ids as written; the catalog knows which exist
 	Hosts          []Host
 	Profiles       []Profile
@@ -105,6 +106,19 @@ type URLs struct {
 	Gateway Value[endpoint.Authority]
 	PAC     Value[string] // http or https, in normal form
 	CRL     Value[string] // http, in normal form, without a slash at the end
+}
+
+// Tenant is what rows of the catalog depend on. What is not given leaves those rows closed.
+type Tenant struct {
+	Name                    Value[string] // "contoso" of contoso.onmicrosoft.com
+	ID                      Value[string] // directory id, lower case
+	Cloud                   Value[string] // "worldwide", "usgov", "china"
+	Location                Value[string] // Intune scale unit, upper case: "AMSUC0101"
+	Regions                 []Value[string]
+	STSHost                 Value[string] // a host in normal form
+	SeamlessSSO             Value[bool]   // not given: not known
+	Workspaces              []Value[string]
+	DataCollectionEndpoints []Value[string] // "contoso-x1.japaneast-1"
 }
 
 // Host is one of the organisation's own rows.

@@ -31,6 +31,10 @@ var settings = sync.OnceValue(func() []field[Config] {
 			JA: "クライアントから見たアドレス。ループバック以外で待ち受けるときは必須です。",
 			EN: "What clients see. Obligatory as soon as a listener is not loopback.",
 		}, urlSettings()),
+		group("tenant", func(c *Config) *Tenant { return &c.Tenant }, nil, text{
+			JA: "テナントについての値。カタログには、テナントの名前や場所で決まる行があります。値がない行は閉じたままになり、推測もワイルドカードへの拡大もしません。",
+			EN: "What rows of the catalog depend on. A row whose value is missing stays closed: nothing is guessed or widened to a wildcard.",
+		}, tenantSettings()),
 		values("features", feature(), func(c *Config) *[]Value[string] { return &c.Features }, text{
 			JA: "利用する機能。必要なホストはカタログが知っています。一覧は「sekisho catalog list」で表示します。",
 			EN: "The features that you use; the catalog knows the hosts of each. `sekisho catalog list` prints them.",

@@ -2,6 +2,7 @@ package node
 
 import (
 	"net/netip"
+	"strconv"
 
 	"golang.org/x/text/unicode/norm"
 
@@ -15,7 +16,37 @@ import (
 // Compile turns a configuration into the policy that it describes, judged against snapshot. The program is nil when a
 // finding is an error.
 func Compile(c *config.Config, snapshot *catalog.Snapshot) (*policy.Program, finding.List) {
-	return policy.Compile(policySpec(c), snapshot)
+	view, found := snapshot.Fill(tenantValues(c))
+	if view == nil {
+		return nil, found
+	}
+	program, said := policy.Compile(policySpec(c), view)
+	return program, append(found, said...).Sort()
+}
+
+// tenantValues hands on what the rows of the catalog depend on. A value that nobody gave stays open.
+func tenantValues(c *config.Config) catalog.Values {
+	v := catalog.Values{}
+	put := func(h catalog.Hole, list ...config.Value[string]) {
+		for _, given := range list {
+			if given.V != "" {
+				v[h] = append(v[h], catalog.Given{Text: given.V, Pos: given.Pos})
+			}
+		}
+	}
+	t := c.Tenant
+	put(catalog.HoleTenantName, t.Name)
+	put(catalog.HoleTenantID, t.ID)
+	put(catalog.HoleCloud, t.Cloud)
+	put(catalog.HoleLocation, t.Location)
+	put(catalog.HoleRegion, t.Regions...)
+	put(catalog.HoleSTSHost, t.STSHost)
+	put(catalog.HoleWorkspace, t.Workspaces...)
+	put(catalog.HoleCollectionEndpoint, t.DataCollectionEndpoints...)
+	if t.SeamlessSSO.Given() {
+		put(catalog.HoleSeamlessSSO, config.Value[string]{V: strconv.FormatBool(t.SeamlessSSO.V), Pos: t.SeamlessSSO.Pos})
+	}
+	return v
 }
 
 // policySpec hands every value on with its place, so that a finding of the policy names a line of the file.

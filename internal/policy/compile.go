@@ -22,7 +22,7 @@ func Compile(spec Spec, snap *catalog.Snapshot) (*Program, finding.List) {
 		spec:    spec,
 		snap:    snap,
 		classes: snap.Classes(),
-		program: &Program{snap: snap, hash: hashOf(spec, snap.Version())},
+		program: &Program{snap: snap, hash: hashOf(spec, snap.Version()+snap.Filling())},
 	}
 	c.signIn()
 	c.features()
@@ -51,6 +51,7 @@ type compiler struct {
 	findings finding.List
 
 	claims   []claimed // of the features in use
+	lacks    []lack
 	compiled map[string]*restrict.Profile
 	specs    map[string]restrict.Spec
 }

@@ -46,12 +46,17 @@ func (c *compiler) features() {
 					"claim", claim.String(), "date", set.Withdrawn.Format("2006-01-02")))
 				continue
 			}
-			if set.Direction == catalog.Outbound {
+			if set.Applies == catalog.No {
+				continue // for another cloud, location or way of working
+			}
+			c.lacking(set, id, pos[id])
+			if set.Direction == catalog.Outbound && set.Applies != catalog.NotStated {
 				c.claims = append(c.claims, claimed{set: set, feature: id, pos: pos[id]})
 				c.open(set, id, pos[id])
 			}
 		}
 	}
+	c.unfilled()
 }
 
 // expand checks the names and fills the program's features. It returns where each is written.
