@@ -1,5 +1,3 @@
-//go:build script
-
 // Package script tests the command line as a shell script uses it: commands, standard output, standard error and exit
 // codes. Each file in testdata is one script; it reads like documentation.
 package script
