@@ -109,7 +109,7 @@ type Record struct {
 	Tenant        string `json:"tenant"`         // asked for, as in the path: domain, directory id, common, ...
 	Application   string `json:"application"`    // client id
 	AADSTS        string `json:"aadsts"`         // digits of the code in the answer, "500021"; "" = not seen
-	CorrelationID string `json:"correlation_id"` // as the answer gave it
+	CorrelationID string `json:"correlation_id"` // of the request (client-request-id), else of the answer: how Entra's sign-in log finds it
 	Outcome       string `json:"outcome"`        // ok, blocked, failed, not-seen
 	UserAgent     string `json:"user_agent"`     // product token only, bounded
 }

@@ -2,34 +2,29 @@ package gateway
 
 import (
 	"bytes"
-	"compress/gzip"
-	"io"
 	"net/url"
 	"strings"
-
-	"github.com/andybalholm/brotli"
 
 	"sekisho/internal/wire"
 )
 
 // signIn is what the gateway keeps of a request to a sign-in host: which endpoint, which tenant was asked for, which
-// application, and the error code of the answer. No parameter but client_id is looked at, no value but ids and codes is
-// kept.
+// application, and the error code of the answer (answer.go). No parameter but client_id and client-request-id is looked
+// at, no value but ids and codes is kept.
 type signIn struct {
 	endpoint    string
 	tenant      string
 	application string
 	code        string
-	correlation string
+	correlation string // by which Microsoft Entra's sign-in log finds it: of the request, else of the answer
 	agent       string
+	sentBack    bool // the answer sent the client away with an OAuth error
 	unread      bool // the answer could not be looked at
 }
 
 const (
-	peekBytes    = 64 << 10  // of a response are looked at (chosen: error pages carry their code in the first third of that)
-	decodedBytes = 256 << 10 // of it after decoding (chosen: bounds the work that a compressed answer can cause)
-	idKept       = 128       // bytes of a tenant or client id (chosen: a DNS name below onmicrosoft.com, a GUID)
-	agentKept    = 64
+	idKept    = 128 // bytes of a tenant or client id (chosen: a DNS name below onmicrosoft.com, a GUID)
+	agentKept = 64
 )
 
 // newSignIn reads path (with its query) and the few fields that say something.
@@ -38,11 +33,13 @@ func newSignIn(path string, fields []wire.Field) *signIn {
 	path, query, _ := strings.Cut(path, "?")
 	s.endpoint, s.tenant = endpointOf(path)
 	s.application = identifier(parameter(query, "client_id"))
-	s.correlation = identifier(parameter(query, "client-request-id"))
+	s.correlation = guid(parameter(query, "client-request-id"))
 	for _, f := range fields {
 		switch {
 		case equalFold(f.Name, "client-request-id"):
-			s.correlation = identifier(f.Value)
+			if id := guid(f.Value); id != "" {
+				s.correlation = id
+			}
 		case equalFold(f.Name, "User-Agent"):
 			product, _, _ := strings.Cut(f.Value, " ")
 			s.agent = printable(cut(product, agentKept))
@@ -138,97 +135,27 @@ func identifier(s string) string {
 	return s
 }
 
-// noticeForm looks for the client id in a token request's form. The form is not kept.
+// noticeForm looks for the two ids in a token request's form. The form is not kept.
 func (s *signIn) noticeForm(form []byte) {
-	if s.application != "" {
-		return
+	if s.application == "" {
+		s.application = identifier(formValue(form, "client_id"))
 	}
-	if i := bytes.Index(form, []byte("client_id=")); i == 0 || i > 0 && form[i-1] == '&' {
-		s.application = identifier(parameter(string(form[i:min(len(form), i+4*idKept)]), "client_id"))
-	}
-}
-
-// noticeHead looks at what the answer's head says: where it sends the client.
-func (s *signIn) noticeHead(h *wire.ResponseHead) {
-	for _, f := range h.Fields {
-		switch {
-		case equalFold(f.Name, "Location"):
-			s.look([]byte(cut(f.Value, 16<<10)))
-		case s.correlation == "" && (equalFold(f.Name, "client-request-id") || equalFold(f.Name, "x-ms-request-id")):
-			s.correlation = identifier(f.Value)
-		}
+	if s.correlation == "" {
+		s.correlation = guid(formValue(form, "client-request-id"))
 	}
 }
 
-// wantsBody says how many bytes of the answer's body are to be copied as they pass.
-func (s *signIn) wantsBody(h *wire.ResponseHead, f wire.Framing) int {
-	if f.Kind == wire.NoBody || s.code != "" {
-		return 0
-	}
-	kind, _ := h.Get("Content-Type")
-	kind = strings.ToLower(kind)
-	for _, prefix := range []string{"text/html", "text/plain", "application/json", "application/xml", "text/xml", "application/soap+xml"} {
-		if strings.HasPrefix(kind, prefix) {
-			return peekBytes
-		}
-	}
-	return 0
-}
-
-// noticeBody looks for a code in the copy, after the answer has been passed on.
-func (s *signIn) noticeBody(h *wire.ResponseHead, body []byte) {
-	if len(body) == 0 {
-		return
-	}
-	coding, _ := h.Get("Content-Encoding")
-	var from io.Reader
-	switch strings.ToLower(coding) {
-	case "", "identity":
-		s.look(body)
-		return
-	case "gzip", "x-gzip":
-		z, err := gzip.NewReader(bytes.NewReader(body))
-		if err != nil {
-			s.unread = true
-			return
-		}
-		from = z
-	case "br":
-		from = brotli.NewReader(bytes.NewReader(body))
-	default:
-		s.unread = true
-		return
-	}
-	plain, _ := io.ReadAll(io.LimitReader(from, decodedBytes)) // an early end is expected: the copy may be a beginning
-	s.look(plain)
-}
-
-// consumerBlocked is the code of login.live.com for a sign-in that restrict-msa stops; it is no AADSTS code.
-const consumerBlocked = "80045C4D"
-
-// look keeps the first AADSTS code in text.
-func (s *signIn) look(text []byte) {
-	if s.code != "" {
-		return
-	}
-	rest := text
-	for {
-		i := bytes.Index(rest, []byte("AADSTS"))
+// formValue returns the first value of name in a form, and makes a text of nothing else in it.
+func formValue(form []byte, name string) string {
+	for rest := form; ; {
+		i := bytes.Index(rest, []byte(name+"="))
 		if i < 0 {
-			break
+			return ""
 		}
-		rest = rest[i+len("AADSTS"):]
-		n := 0
-		for n < len(rest) && n < 10 && '0' <= rest[n] && rest[n] <= '9' {
-			n++
+		if i == 0 || rest[i-1] == '&' {
+			return parameter(string(rest[i:min(len(rest), i+4*idKept)]), name)
 		}
-		if n >= 4 {
-			s.code = string(rest[:n])
-			return
-		}
-	}
-	if bytes.Contains(text, []byte(consumerBlocked)) {
-		s.code = consumerBlocked
+		rest = rest[i+len(name):]
 	}
 }
 
@@ -243,7 +170,7 @@ func (s *signIn) outcome(status int, fault bool) string {
 		return "failed"
 	}
 	switch {
-	case fault || status >= 400:
+	case fault || s.sentBack || status >= 400:
 		return "failed"
 	case s.unread || status == 0:
 		return "not-seen"

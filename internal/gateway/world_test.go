@@ -277,6 +277,9 @@ func newWorld(t testing.TB, spec policy.Spec, bend ...func(*Options)) *world {
 		defer cancel()
 		_ = w.g.Shutdown(ctx)
 		served.Wait()
+		if n := w.open.Load(); n != 0 {
+			t.Errorf("%d records stay open", n)
+		}
 	})
 	for _, h := range []endpoint.Host{signInHost, liveHost, tunnelHost, inspectHost} {
 		w.add(h, false)

@@ -128,7 +128,7 @@ func Decisions() Report {
 //	application     client id
 //	outcome         ok, blocked, failed, not-seen
 //	aadsts          digits of the error code in the answer; empty: not seen
-//	correlation_id  as the answer gave it, to look the sign-in up in Microsoft Entra
+//	correlation_id  of the request, else of the answer, to look the sign-in up in Microsoft Entra
 //	user_agent      product only
 func SignIns() Report {
 	return Report{"signins", []Column{
