@@ -25,7 +25,13 @@ import (
 	"sekisho/internal/node"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if data := os.Getenv("SEKISHO_TEST_NODE"); data != "" {
+		childServes(data)
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // free are flags for free ports on loopback.
 var free = map[string]string{"gateway-listen": "127.0.0.1:0", "operations-listen": "127.0.0.1:0"}
