@@ -28,7 +28,7 @@ fuzz: ## each fuzz target by count
 	@test/suite/fuzz.sh
 
 bench: ## the benchmarks behind the published figures
-	go test -run '^$$' -bench . -benchmem ./internal/... | grep -vE '^(\?|PASS|ok )'
+	@set -o pipefail; go test -run '^$$' -bench . -benchmem ./internal/... | grep -vE '^(\?|PASS|ok )'
 
 docs: ## write the generated documents again
 	go test ./internal/config ./internal/house -count=1 -run '^TestDocs$$' -update
