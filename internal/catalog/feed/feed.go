@@ -1,0 +1,193 @@
+// Package feed is the lists that firewalls subscribe to (external dynamic lists), made from a snapshot of the catalog.
+//
+//	list, err := feed.List(snapshot, features, "intune.core.v4.txt")
+//
+// A name is a feature's id, or "in-use" for the features in use with all that they require, a dot, a kind and ".txt".
+// Lists are plain: one entry a line, no comment, sorted, nothing twice. What a kind cannot say exactly is left out and
+// counted, never widened. Nothing here does I/O except Handler, which answers requests.
+package feed
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go4.org/netipx"
+
+	"sekisho/internal/catalog"
+	"sekisho/internal/endpoint"
+)
+
+// Kind is what the entries of a list are.
+type Kind string
+
+// The kinds.
+const (
+	IP   Kind = "ip"   // prefixes of both families, IPv4 first
+	V4   Kind = "v4"   // IPv4 prefixes
+	V6   Kind = "v6"   // IPv6 prefixes
+	FQDN Kind = "fqdn" // exact names and "*.suffix"
+	URL  Kind = "url"  // hosts with a slash behind them, and the paths that a row names
+)
+
+// Kinds returns every kind.
+func Kinds() []Kind { return []Kind{IP, V4, V6, FQDN, URL} }
+
+// InUse is the name that stands for all features in use.
+const InUse = "in-use"
+
+// ErrUnknown is returned for a name that no list has.
+var ErrUnknown = errors.New("no such list")
+
+// Entries is one list.
+type Entries struct {
+	Lines []string
+	// LeftOut counts what the kind cannot say exactly, such as a star inside a name.
+	LeftOut int
+}
+
+// Text returns the list as it is served: a line feed after each entry.
+func (e Entries) Text() []byte {
+	var b bytes.Buffer
+	for _, l := range e.Lines {
+		b.WriteString(l)
+		b.WriteByte('\n')
+	}
+	return b.Bytes()
+}
+
+// List returns the list called name ("intune.core.v4.txt"). inUse are the features in use. A feature's list holds what
+// the feature itself claims, without what it requires, because the features that come with it have lists of their own.
+// It returns ErrUnknown for a name that is none. Inbound, withdrawn and unfilled rows are left out.
+func List(s *catalog.Snapshot, inUse []catalog.FeatureID, name string) (Entries, error) {
+	bare, isText := strings.CutSuffix(name, ".txt")
+	dot := strings.LastIndexByte(bare, '.')
+	if !isText || dot < 0 || !slices.Contains(Kinds(), Kind(bare[dot+1:])) {
+		return Entries{}, ErrUnknown
+	}
+	features := []catalog.FeatureID{catalog.FeatureID(bare[:dot])}
+	if bare[:dot] == InUse {
+		features, _ = s.Expand(inUse)
+	} else if _, ok := s.Feature(features[0]); !ok {
+		return Entries{}, ErrUnknown
+	}
+	sets := slices.DeleteFunc(s.SetsOf(features...), func(set *catalog.Set) bool { return set.Direction != catalog.Outbound })
+	switch kind := Kind(bare[dot+1:]); kind {
+	case FQDN, URL:
+		return Hosts(sets, kind), nil
+	default:
+		return Prefixes(sets, kind)
+	}
+}
+
+// Prefixes returns the fewest prefixes that cover exactly the addresses of sets. kind is IP, V4 or V6.
+func Prefixes(sets []*catalog.Set, kind Kind) (Entries, error) {
+	var b netipx.IPSetBuilder
+	for _, set := range sets {
+		for _, p := range set.Prefixes {
+			if kind == V4 && !p.Addr().Is4() || kind == V6 && p.Addr().Is4() {
+				continue
+			}
+			b.AddPrefix(p)
+		}
+	}
+	all, err := b.IPSet()
+	if err != nil {
+		return Entries{}, err
+	}
+	var e Entries
+	prefixes := all.Prefixes()
+	slices.SortFunc(prefixes, func(x, y netip.Prefix) int { return x.Addr().Compare(y.Addr()) })
+	for _, p := range prefixes {
+		e.Lines = append(e.Lines, p.String())
+	}
+	return e, nil
+}
+
+// Hosts returns the hosts of sets. kind is FQDN or URL.
+func Hosts(sets []*catalog.Set, kind Kind) Entries {
+	var e Entries
+	add := func(p endpoint.Pattern, path string) {
+		switch p.Kind() {
+		case endpoint.Exact, endpoint.Suffix:
+		case endpoint.Inside:
+			if kind == FQDN {
+				e.LeftOut++
+				return
+			}
+		default:
+			e.LeftOut++
+			return
+		}
+		line := p.String()
+		if kind == URL {
+			line += path
+		}
+		e.Lines = append(e.Lines, line)
+	}
+	for _, set := range sets {
+		for _, p := range set.Patterns {
+			add(p, "/")
+		}
+		for _, u := range set.URLs {
+			_, path, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(u.String(), "https://"), "http://"), "/")
+			add(u.Host, "/"+path)
+		}
+	}
+	slices.Sort(e.Lines)
+	e.Lines = slices.Compact(e.Lines)
+	return e
+}
+
+// Current is what Handler serves now.
+type Current struct {
+	Snapshot *catalog.Snapshot
+	InUse    []catalog.FeatureID
+	Changed  time.Time // when it came into use: Last-Modified
+}
+
+// Handler answers GET /feeds/{name} with an ETag and Last-Modified. A name that no list has is 404. A list without an
+// entry is 503, because a firewall that takes an empty list closes, or opens, what nobody meant: it keeps its last.
+func Handler(current func() Current) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /feeds/{name}", func(w http.ResponseWriter, r *http.Request) {
+		c := current()
+		if c.Snapshot == nil {
+			unavailable(w)
+			return
+		}
+		e, err := List(c.Snapshot, c.InUse, r.PathValue("name"))
+		switch {
+		case errors.Is(err, ErrUnknown):
+			http.NotFound(w, r)
+			return
+		case err != nil || len(e.Lines) == 0:
+			unavailable(w)
+			return
+		}
+		body := e.Text()
+		sum := sha256.Sum256(body)
+		h := w.Header()
+		h.Set("ETag", `"`+hex.EncodeToString(sum[:16])+`"`)
+		h.Set("Content-Type", "text/plain; charset=utf-8")
+		h.Set("Cache-Control", "no-cache")
+		h.Set("Sekisho-Catalog-Version", c.Snapshot.Version())
+		if e.LeftOut > 0 {
+			h.Set("Sekisho-Left-Out", strconv.Itoa(e.LeftOut))
+		}
+		http.ServeContent(w, r, "", c.Changed, bytes.NewReader(body))
+	})
+	return mux
+}
+
+func unavailable(w http.ResponseWriter) {
+	w.Header().Set("Retry-After", "3600")
+	http.Error(w, "the list has no entry; keep the one that you have", http.StatusServiceUnavailable)
+}
