@@ -19,7 +19,7 @@ func TestBuiltinIsComplete(t *testing.T) {
 	if s.Version() != "builtin-2026-11-23" || s.Date().Format("2006-01-02") != "2026-11-23" {
 		t.Errorf("version %s of %s", s.Version(), s.Date())
 	}
-	if n := s.Count(); n.Sets < 40 || n.Hosts < 150 || n.Prefixes != 66 || n.Required == 0 || n.Required == n.Sets {
+	if n := s.Count(); n.Sets < 40 || n.Hosts < 150 || n.Prefixes < 66 || n.Required == 0 || n.Required == n.Sets {
 		t.Errorf("the catalog counts %+v", n)
 	}
 	for _, f := range s.Features() {
@@ -177,8 +177,15 @@ func TestAppendHits(t *testing.T) {
 		for _, h := range s.AppendHits(nil, endpoint.Host(c.host)) {
 			got = append(got, h.Set.ID.String()+" "+h.Pattern.String())
 		}
-		if !slices.Equal(got, c.want) {
-			t.Errorf("%s hits\n\t%s\nwant\n\t%s", c.host, strings.Join(got, "\n\t"), strings.Join(c.want, "\n\t"))
+		// Other sources may speak of the host in between.
+		rest := c.want
+		for _, line := range got {
+			if len(rest) > 0 && line == rest[0] {
+				rest = rest[1:]
+			}
+		}
+		if len(rest) > 0 || c.want == nil && got != nil {
+			t.Errorf("%s hits\n\t%s\nwant, in this order,\n\t%s", c.host, strings.Join(got, "\n\t"), strings.Join(c.want, "\n\t"))
 		}
 	}
 }
@@ -186,15 +193,16 @@ func TestAppendHits(t *testing.T) {
 func TestEveryPatternHitsItsSet(t *testing.T) {
 	s := catalog.Builtin()
 	for _, set := range s.Sets() {
+		claimed := set.Withdrawn.IsZero()
 		for _, p := range set.Patterns {
 			h := endpoint.MustHost(replaceStar(p.String()))
-			if !slices.ContainsFunc(s.AppendHits(nil, h), func(x catalog.Hit) bool { return x.Set == set && x.Pattern == p }) {
-				t.Errorf("%s does not hit %s by %s", h, set.ID, p)
+			if slices.ContainsFunc(s.AppendHits(nil, h), func(x catalog.Hit) bool { return x.Set == set && x.Pattern == p }) != claimed {
+				t.Errorf("%s hits %s by %s: want %v", h, set.ID, p, claimed)
 			}
 		}
 		for _, p := range set.Prefixes {
-			if !slices.ContainsFunc(s.AppendAddrHits(nil, p.Addr()), func(x catalog.Hit) bool { return x.Set == set && x.Prefix == p }) {
-				t.Errorf("%s does not hit %s by %s", p.Addr(), set.ID, p)
+			if slices.ContainsFunc(s.AppendAddrHits(nil, p.Addr()), func(x catalog.Hit) bool { return x.Set == set && x.Prefix == p }) != claimed {
+				t.Errorf("%s hits %s by %s: want %v", p.Addr(), set.ID, p, claimed)
 			}
 		}
 	}

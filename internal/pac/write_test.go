@@ -132,22 +132,22 @@ func TestFileAndPolicyAgree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var seeds []string
-	for _, d := range directs {
-		seeds = append(seeds, d, d)
-	}
+	// Each kind is drawn equally often, however large the catalog grows.
+	var classes, sets []string
 	for _, k := range in.Catalog.Classes() {
-		seeds = append(seeds, k.Pattern.String())
+		classes = append(classes, k.Pattern.String())
 	}
 	for _, set := range in.Catalog.Sets() {
 		for _, p := range set.Patterns {
-			seeds = append(seeds, p.String())
+			sets = append(sets, p.String())
 		}
 	}
+	kinds := [][]string{directs, classes, sets}
 	r := rand.New(rand.NewPCG(5, 6))
 	label := func() string { return string("abcxyz019"[r.IntN(9)]) + []string{"", "-a", "q7"}[r.IntN(3)] }
 	n, direct, classified := 0, 0, 0
 	for n < 6000 {
+		seeds := kinds[r.IntN(len(kinds))]
 		text := strings.ReplaceAll(seeds[r.IntN(len(seeds))], "*", label())
 		switch r.IntN(6) {
 		case 0:
