@@ -24,7 +24,7 @@ func BenchmarkMatch(b *testing.B) {
 	s := catalog.Builtin()
 	for _, c := range benchHosts {
 		b.Run(c.name, func(b *testing.B) {
-			var buf [16]catalog.Hit
+			var buf [64]catalog.Hit
 			b.ReportAllocs()
 			for b.Loop() {
 				s.AppendHits(buf[:0], c.host)
@@ -60,7 +60,7 @@ func BenchmarkClassify(b *testing.B) {
 // The figures are for benchmarks; that lookups do not allocate is a promise.
 func TestLookupsDoNotAllocate(t *testing.T) {
 	s := catalog.Builtin()
-	var buf [16]catalog.Hit
+	var buf [64]catalog.Hit
 	for _, c := range benchHosts {
 		if n := testing.AllocsPerRun(100, func() {
 			s.AppendHits(buf[:0], c.host)

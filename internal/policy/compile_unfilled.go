@@ -16,6 +16,7 @@ type lack struct {
 	pos     finding.Pos
 	rows    []string // templates, or claims whose condition cannot be told
 	closed  []endpoint.Pattern
+	needed  bool // one of the rows is required
 }
 
 // lacking notes what set lacks.
@@ -27,6 +28,7 @@ func (c *compiler) lacking(set *catalog.Set, id catalog.FeatureID, pos finding.P
 			c.lacks = append(c.lacks, lack{hole: hole, feature: id, pos: pos})
 		}
 		l := &c.lacks[i]
+		l.needed = l.needed || set.Required
 		conditional := true
 		for _, t := range set.Templates {
 			if slices.Contains(t.Holes(), hole) {
@@ -45,12 +47,16 @@ func (c *compiler) lacking(set *catalog.Set, id catalog.FeatureID, pos finding.P
 	}
 }
 
-// unfilled reports values that are missing: a warning where something stays closed for the lack of one, a note where
-// other rows of the features in use open the same hosts already. Nothing is guessed and nothing widened instead.
+// unfilled reports values that are missing: a warning where something that the feature requires, or the whole feature,
+// stays closed for the lack of one; a note where the row is for some people only, or where other rows of the features
+// in use open the same hosts already. Nothing is guessed and nothing widened instead.
 func (c *compiler) unfilled() {
 	for _, l := range c.lacks {
 		severity := finding.Info
-		if slices.ContainsFunc(l.closed, func(p endpoint.Pattern) bool { return !c.opened(p) }) {
+		open := slices.ContainsFunc(c.claims, func(k claimed) bool {
+			return len(k.set.Patterns)+len(k.set.URLs) > 0 && slices.Contains(c.snap.FeaturesOf(k.set.ID), l.feature)
+		})
+		if (l.needed || !open) && slices.ContainsFunc(l.closed, func(p endpoint.Pattern) bool { return !c.opened(p) }) {
 			severity = finding.Warning
 		}
 		c.add(finding.New("policy.unfilled-"+string(l.hole), severity, l.pos,
