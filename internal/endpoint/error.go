@@ -3,6 +3,7 @@ package endpoint
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"sekisho/internal/finding"
 )
@@ -102,7 +103,30 @@ var reasons = map[string]string{
 
 // fail builds a ParseError.
 func fail(what, input string, offset int, reason, want string) *ParseError {
+	if reason == "userinfo" {
+		// An error ends in logs and on screens; what may be a password does not.
+		clean := WithoutUserinfo(input)
+		offset, input = strings.IndexByte(clean, '@'), clean
+	}
 	return &ParseError{What: what, Input: input, Offset: offset, Reason: reason, Want: want}
+}
+
+// WithoutUserinfo returns s, an authority or a URL as somebody wrote it, with "***" in place of a user name and password
+// (RFC 3986, section 3.2.1). Logs and records keep foreign text in this form.
+func WithoutUserinfo(s string) string {
+	begin := 0
+	if i := strings.Index(s, "://"); i >= 0 {
+		begin = i + len("://")
+	}
+	end := len(s)
+	if i := strings.IndexAny(s[begin:], "/?#"); i >= 0 {
+		end = begin + i
+	}
+	at := strings.LastIndexByte(s[begin:end], '@')
+	if at < 0 {
+		return s
+	}
+	return s[:begin] + "***" + s[begin+at:]
 }
 
 // within re-words err, which speaks of a part of input that begins at offset, so that it speaks of input.
