@@ -6,6 +6,7 @@ package gateway
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -17,6 +18,8 @@ import (
 	"time"
 
 	"golang.org/x/net/http2"
+
+	"sekisho/internal/audit"
 )
 
 // cpu is the processor time of the whole process: gateway, client and origin of the benchmark together.
@@ -29,6 +32,21 @@ func cpu() time.Duration {
 func reportCPU(b *testing.B, start time.Duration) {
 	b.ReportMetric(float64((cpu()-start).Microseconds())/float64(b.N), "cpu-µs/op")
 }
+
+// spooled records into a real spool, whose store takes everything at once: what is left out is the database.
+func spooled(b *testing.B) func(*Options) {
+	s, err := audit.OpenSpool(audit.SpoolOptions{Dir: b.TempDir(), Node: "bench", Store: noStore{}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = s.Close(context.Background()) })
+	return func(o *Options) { o.Recorder = s }
+}
+
+type noStore struct{}
+
+func (noStore) Store(context.Context, []audit.Record) error            { return nil }
+func (noStore) EndOpen(context.Context, string, string) (int64, error) { return 0, nil }
 
 // BenchmarkInterceptedRequest is one request over a kept connection, client and origin included.
 func BenchmarkInterceptedRequest(b *testing.B) {
@@ -94,7 +112,7 @@ func discardResponse(b *testing.B, br *bufio.Reader) {
 
 // BenchmarkInterceptedConnection is CONNECT, TLS with a leaf from the cache, one request and the end.
 func BenchmarkInterceptedConnection(b *testing.B) {
-	w := newWorld(b, baseSpec(), quiet)
+	w := newWorld(b, baseSpec(), quiet, spooled(b))
 	one := []byte("GET / HTTP/1.1\r\nHost: " + signInHost + "\r\nConnection: close\r\n\r\n")
 	start := cpu()
 	for b.Loop() {
@@ -108,7 +126,7 @@ func BenchmarkInterceptedConnection(b *testing.B) {
 
 // BenchmarkTunnelSetUp is CONNECT, the ClientHello to the origin and its first bytes back.
 func BenchmarkTunnelSetUp(b *testing.B) {
-	w := newWorld(b, baseSpec(), quiet)
+	w := newWorld(b, baseSpec(), quiet, spooled(b))
 	w.echo("other.example.com")
 	first := helloBytes("other.example.com")
 	back := make([]byte, len(first))

@@ -84,7 +84,7 @@ func (c *conn) connectTarget(r *request, head *wire.RequestHead) (endpoint.Autho
 	if err != nil {
 		return endpoint.Authority{}, &fault{reason: refusal.BadRequest, detail: codeOf(err), err: err, deny: true}
 	}
-	r.host = target.Authority
+	r.host = endpoint.WithoutUserinfo(target.Authority)
 	framing, err := wire.RequestFraming(head)
 	if err != nil || framing.Kind == wire.Chunked || framing.Length > 0 {
 		return endpoint.Authority{}, &fault{reason: refusal.BadRequest, detail: "connect-with-body", err: err, deny: true}

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/net/http2"
 
+	"sekisho/internal/endpoint"
 	"sekisho/internal/gateway/refusal"
 	"sekisho/internal/policy"
 	"sekisho/internal/wire"
@@ -67,7 +68,7 @@ func (v *reading) handle(w http.ResponseWriter, h *http.Request) {
 	}()
 	r.method = h.Method
 	r.accept, r.acceptLanguage = h.Header.Get("Accept"), h.Header.Get("Accept-Language")
-	r.authority = cut(h.Host, sniKept)
+	r.authority = cut(endpoint.WithoutUserinfo(h.Host), sniKept)
 	in, f := s.incoming()
 	if f == nil {
 		f = v.serveRequest(r, in, s, nil)

@@ -123,13 +123,7 @@ func (v *reading) serveHTTP1() {
 			break
 		}
 		r := v.begin(head)
-		if f := v.serveOne(r, s, head, own); f != nil {
-			r.refuse(s, f)
-			if f.told || f.gone {
-				s.closing = true
-			}
-		}
-		r.end()
+		v.answer(r, s, head, own)
 		if s.closing || c.g.draining.Load() {
 			if s.begun && (r.faultCode != "" || s.unread) {
 				s.linger()
@@ -138,6 +132,19 @@ func (v *reading) serveHTTP1() {
 		}
 	}
 	v.goodbye()
+}
+
+// answer serves one request and ends it, whatever happens: a fault of ours leaves a record, too.
+func (v *reading) answer(r *request, s *side, head *wire.RequestHead, own *holder) {
+	whole := false
+	defer r.endAnyway(&whole)
+	if f := v.serveOne(r, s, head, own); f != nil {
+		r.refuse(s, f)
+		if f.told || f.gone {
+			s.closing = true
+		}
+	}
+	whole = true
 }
 
 // goodbye ends TLS properly, so that a response that ends with the connection is known to be whole.
@@ -156,14 +163,14 @@ func (v *reading) serveOne(r *request, s *side, head *wire.RequestHead, own *hol
 		return &fault{reason: refusal.BadRequest, detail: codeOf(err), err: err, deny: true}
 	}
 	host, _ := head.Get("Host") // at most one: wire refuses more
-	r.authority = cut(host, sniKept)
+	r.authority = cut(endpoint.WithoutUserinfo(host), sniKept)
 	in := incoming{method: head.Method, path: target.Path, authority: host, fields: head.Fields, framing: framing,
 		upgrade: head.Upgrade(), expect: head.ExpectsContinue()}
 	switch target.Form {
 	case wire.AbsoluteForm:
 		// The target names the host and Host is ignored by its receiver (RFC 9112, section 3.2.2): both must agree.
 		if target.Scheme != "https" || !wire.SameAuthority(target.Authority, host, 443) {
-			r.authority = cut(target.Authority, sniKept)
+			r.authority = cut(endpoint.WithoutUserinfo(target.Authority), sniKept)
 			return &fault{reason: policy.ReasonAuthority, detail: wire.CodeHostMismatch, deny: true}
 		}
 	case wire.AuthorityForm:

@@ -11,6 +11,7 @@ import (
 	"sekisho/internal/audit"
 	"sekisho/internal/gateway/refusal"
 	"sekisho/internal/policy"
+	"sekisho/internal/restrict"
 )
 
 // waitOpened waits for the n-th record that was opened.
@@ -130,6 +131,16 @@ func TestNothingStaysOpenWhateverHappens(t *testing.T) {
 				s.Leaf = func(context.Context, *Edition, policy.Decision) (*tls.Certificate, error) { boom(); return nil, nil }
 			},
 			do:   func(w *world) { _ = tlsTry(w.connect(signInHost+":443"), signInHost) },
+			want: "panic",
+		},
+		"a panic in a request": {
+			bend: func(s *Steps) { s.Plan = func(policy.Decision) restrict.Plan { boom(); return restrict.Plan{} } },
+			do: func(w *world) {
+				w.inside(signInHost, "GET / HTTP/1.1\r\nHost: "+signInHost+"\r\n\r\n")
+				w.waitRecord(func(r audit.Record) bool {
+					return r.Method == "GET" && r.Verdict == "deny" && r.Reason == "internal" && r.Error == "panic"
+				})
+			},
 			want: "panic",
 		},
 		"the client goes during the handshake": {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"sekisho/internal/endpoint"
 	"sekisho/internal/gateway/refusal"
 	"sekisho/internal/gateway/upstream"
 	"sekisho/internal/policy"
@@ -42,7 +43,7 @@ func (c *conn) forward(r *request, head *wire.RequestHead) *fault {
 		r.host, _ = head.Get("Host")
 		return &fault{reason: refusal.NotForProxy, detail: "origin-form", deny: true}
 	}
-	r.host = target.Authority
+	r.host = endpoint.WithoutUserinfo(target.Authority)
 	framing, err := wire.RequestFraming(head)
 	if err != nil {
 		return &fault{reason: refusal.BadRequest, detail: codeOf(err), err: err, deny: true}
@@ -61,7 +62,7 @@ func (c *conn) forward(r *request, head *wire.RequestHead) *fault {
 	// The receiver of an absolute target ignores Host (RFC 9112, section 3.2.2), so a Host that says something else is
 	// meant for somebody who does not.
 	if host, count := head.Get("Host"); count > 0 && !wire.SameAuthority(target.Authority, host, 80) {
-		r.authority = cut(host, sniKept)
+		r.authority = cut(endpoint.WithoutUserinfo(host), sniKept)
 		return &fault{reason: refusal.BadRequest, status: 400, detail: wire.CodeHostMismatch, deny: true}
 	}
 	name, f := parseAuthority(r, target.Authority, 80)

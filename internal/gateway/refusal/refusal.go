@@ -193,7 +193,7 @@ const style = `body{font:16px/1.7 system-ui,sans-serif;margin:0;background:#f4f5
 main{max-width:44rem;margin:3rem auto;padding:0 1rem}
 section{background:#fff;border:1px solid #d5d9df;border-top:4px solid #7a3b2e;border-radius:6px;padding:1.2rem 1.6rem;margin-bottom:1.2rem}
 h1{font-size:1.3rem;margin:.2rem 0 .8rem}dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1.2rem;margin:1rem 0 0;font-size:.92rem}
-dt{color:#5a6472}dd{margin:0;font-family:ui-monospace,monospace;overflow-wrap:anywhere}
+dt{color:#5a6472}dd{margin:0;font-family:ui-monospace,monospace;overflow-wrap:anywhere}dd.words{font-family:inherit}
 @media(prefers-color-scheme:dark){body{background:#14171b;color:#e6e8eb}section{background:#1d2126;border-color:#363c44}dt{color:#9aa4b1}}`
 
 // page is parsed once; a mistake in it is a broken build and is found by every test.
@@ -210,7 +210,7 @@ var page = template.Must(template.New("refusal").Parse(`<!DOCTYPE html>
 {{if .Detail}}<dt>{{.DetailLabel}}</dt><dd>{{.Detail}}</dd>
 {{end}}{{if .Host}}<dt>{{.HostLabel}}</dt><dd>{{.Host}}</dd>
 {{end}}<dt>{{.RequestIDLabel}}</dt><dd>{{.RequestID}}</dd>
-{{if .Contact}}<dt>{{.ContactLabel}}</dt><dd>{{.Contact}}</dd>
+{{if .Contact}}<dt>{{.ContactLabel}}</dt><dd class="words">{{.Contact}}</dd>
 {{end}}</dl>
 </section>
 {{end}}</main></body></html>
