@@ -31,6 +31,7 @@ func (a *app) upCommand() *cobra.Command {
 		Args:    cobra.NoArgs,
 	}
 	c.Flags().BoolVar(&lab, "lab", false, a.t("up.flag.lab"))
+	o := a.outputFlag(c, "table", "json")
 	for _, knob := range config.Knobs() {
 		if c.Flags().Lookup(knob.Flag) == nil && knob.Flag != "lang" {
 			c.Flags().String(knob.Flag, "", knob.About(a.printer.Language()))
@@ -39,13 +40,13 @@ func (a *app) upCommand() *cobra.Command {
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		given := map[string]string{}
 		c.Flags().Visit(func(f *pflag.Flag) { given[f.Name] = f.Value.String() })
-		return a.up(c.Context(), lab, given)
+		return a.up(c.Context(), lab, given, o.format)
 	}
 	return c
 }
 
 // up runs the checkpoint until ctx ends. SIGHUP reads the configuration again.
-func (a *app) up(ctx context.Context, lab bool, flags map[string]string) error {
+func (a *app) up(ctx context.Context, lab bool, flags map[string]string, format string) error {
 	load := func() (*config.Config, finding.List) { return a.loadConfig(lab, flags) }
 	settings, problems := load()
 	if problems.HasErrors() {
@@ -67,7 +68,13 @@ func (a *app) up(ctx context.Context, lab bool, flags map[string]string) error {
 	if err != nil {
 		return err
 	}
-	a.printSummary(n.Summary())
+	if format == "json" {
+		if err := a.printLine(n.Summary()); err != nil {
+			return err
+		}
+	} else {
+		a.printSummary(n.Summary())
+	}
 
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
@@ -147,6 +154,9 @@ func (a *app) printSummary(s node.Summary) {
 	}
 	if len(s.Created) > 0 {
 		line("created", strings.Join(s.Created, ", "))
+	}
+	for _, account := range s.Accounts {
+		line("account", account.User+"  "+account.Password)
 	}
 	if len(s.Try) > 0 {
 		a.printf("\n%s\n", a.t("up.try"))

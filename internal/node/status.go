@@ -5,6 +5,7 @@ import (
 
 	"sekisho/internal/console"
 	"sekisho/internal/finding"
+	"sekisho/internal/gateway"
 	"sekisho/internal/lab"
 	"sekisho/internal/ops"
 	"sekisho/internal/policy"
@@ -25,14 +26,16 @@ func (n *Node) warnings() finding.List {
 	return list
 }
 
-// ready is the detail of /readyz. The checkpoint is ready as soon as it judges; warnings do not take it out of service.
+// ready is the detail of /readyz. The checkpoint is ready as soon as it judges; warnings do not take it out of service,
+// because what it refuses meanwhile it would refuse on every other node too. Only when it refuses everything is it not
+// ready.
 func (n *Node) ready() ops.Readiness {
 	b := n.current.Load()
 	if b == nil {
 		return ops.Readiness{}
 	}
 	return ops.Readiness{
-		Ready: true, Edition: b.edition.Number, Policy: b.edition.Program.Hash(), Catalog: b.edition.Program.CatalogVersion(),
+		Ready: !(n.spool.Full() && b.edition.WhenFull == gateway.RefuseAll), Edition: b.edition.Number, Policy: b.edition.Program.Hash(), Catalog: b.edition.Program.CatalogVersion(),
 		Lab: n.options.Lab, Warnings: n.warnings(),
 	}
 }

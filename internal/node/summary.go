@@ -11,25 +11,39 @@ import (
 
 // Summary says, once, where everything is.
 type Summary struct {
-	Lab        bool
-	Gateway    string // host:port as clients see it
-	Operations string // base URL of the operations listener
-	PAC        string
-	Root       string // URL of the gateway's root certificate
-	Trust      string // file with both roots; only under the lab
-	Data       string
-	PolicyHash string
-	Catalog    string
-	Rings      []SummaryRing
-	Created    []string // files made by this start
-	Try        []Try    // commands to paste; only under the lab
+	Lab        bool          `json:"lab"`
+	Gateway    string        `json:"gateway"`         // host:port as clients see it
+	Operations string        `json:"operations"`      // base URL of the operations listener
+	PAC        string        `json:"pac"`             // URL of the PAC file
+	Root       string        `json:"root"`            // URL of the gateway's root certificate
+	Trust      string        `json:"trust,omitempty"` // file with both roots; only under the lab
+	Data       string        `json:"data"`
+	PolicyHash string        `json:"policy_hash"`
+	Catalog    string        `json:"catalog_version"`
+	Rings      []SummaryRing `json:"rings"`
+	Created    []string      `json:"created"`            // files made by this start
+	Accounts   []Account     `json:"accounts,omitempty"` // of the lab, for a browser; only under the lab
+	Try        []Try         `json:"try,omitempty"`      // commands to paste; only under the lab
 }
 
 // SummaryRing is one ring in short.
-type SummaryRing struct{ Name, Mode, Profile string }
+type SummaryRing struct {
+	Name    string `json:"name"`
+	Mode    string `json:"mode"`
+	Profile string `json:"profile"`
+}
+
+// Account is somebody in the lab's directory. Nothing of it is a secret.
+type Account struct {
+	User     string `json:"user"`
+	Password string `json:"password"`
+}
 
 // Try is a command that works when pasted; ID names the text that says what it shows.
-type Try struct{ ID, Command string }
+type Try struct {
+	ID      string `json:"id"`
+	Command string `json:"command"`
+}
 
 // Summary describes the running checkpoint.
 func (n *Node) Summary() Summary {
@@ -37,13 +51,14 @@ func (n *Node) Summary() Summary {
 	s := Summary{
 		Lab: n.options.Lab, Gateway: n.seenGateway(b.config), Operations: "http://" + n.operationsAt + "/",
 		PAC: n.seenPAC(b.config), Root: "http://" + n.operationsAt + "/ca.pem", Data: string(n.folders),
-		PolicyHash: b.edition.Program.Hash(), Catalog: b.edition.Program.CatalogVersion(), Created: n.created,
+		PolicyHash: b.edition.Program.Hash(), Catalog: b.edition.Program.CatalogVersion(), Created: append([]string{}, n.created...), Rings: []SummaryRing{},
 	}
 	for _, r := range b.edition.Program.Rings() {
 		s.Rings = append(s.Rings, SummaryRing{r.Name, r.Mode.String(), r.Profile})
 	}
 	if n.options.Lab {
 		s.Trust = n.folders.trust()
+		s.Accounts = []Account{{lab.Alice, lab.AlicePassword}, {lab.Bob, lab.BobPassword}}
 		s.Try = n.tries()
 	}
 	return s
