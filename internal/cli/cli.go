@@ -102,6 +102,12 @@ type usageError struct{ error }
 
 func (u usageError) Unwrap() error { return u.error }
 
+// wrongInput is the error of a command that did its work on a list of which a part was wrong: exit code 2, and how to use
+// the command is not the question.
+type wrongInput struct{ error }
+
+func (w wrongInput) Unwrap() error { return w.error }
+
 // usage words a usage error of this room.
 func (a *app) usage(id string, args ...string) error {
 	return usageError{errors.New(a.t(id, args...))}
@@ -111,6 +117,7 @@ func (a *app) usage(id string, args ...string) error {
 func (a *app) report(err error) int {
 	var problem *finding.Problem
 	var usage usageError
+	var wrong wrongInput
 	switch {
 	case err == nil:
 		return exitDone
@@ -122,6 +129,9 @@ func (a *app) report(err error) int {
 	case errors.As(err, &usage):
 		a.notef("%s: %v\n", a.t("error"), err)
 		a.notef("%s: %s\n", a.t("hint"), a.t("usage.hint"))
+		return exitUsage
+	case errors.As(err, &wrong):
+		a.notef("%s: %v\n", a.t("error"), err)
 		return exitUsage
 	case errors.Is(err, context.Canceled):
 		a.notef("%s\n", a.t("interrupted"))

@@ -1,7 +1,11 @@
 package cli
 
 import (
+	"cmp"
+	"context"
+	"errors"
 	"net/netip"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -12,6 +16,7 @@ import (
 	"sekisho/internal/finding"
 	"sekisho/internal/node"
 	"sekisho/internal/policy"
+	"sekisho/internal/servicetags"
 )
 
 // subjectFlags are --user, --group and --client: who is asking.
@@ -63,59 +68,117 @@ func (a *app) program(lab bool) (*policy.Program, finding.List, error) {
 
 func (a *app) lookupCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use:     "lookup TARGET...",
-		Short:   a.t("lookup.short"),
-		Long:    a.t("lookup.long"),
-		Example: "  sekisho lookup manage.microsoft.com\n  sekisho lookup 20.190.128.1 --lab\n  sekisho lookup https://login.microsoftonline.com/ --user alice --client 10.1.2.3 -o json",
-		Args:    cobra.MinimumNArgs(1),
+		Use:   "lookup TARGET...",
+		Short: a.t("lookup.short"),
+		Long:  a.t("lookup.long"),
+		Example: "  sekisho lookup manage.microsoft.com\n  sekisho lookup 20.190.128.1 --lab\n" +
+			"  sekisho lookup https://login.microsoftonline.com/ --user alice --client 10.1.2.3 -o json\n" +
+			"  sekisho lookup -f hosts.txt -o csv\n  cut -f3 access.log | sekisho lookup - -o jsonl",
 	}
 	who := a.subjectFlags(c)
 	lab := c.Flags().Bool("lab", false, a.t("flag.lab-policy"))
-	o := a.outputFlag(c, "table", "json", "jsonl")
-	c.RunE = func(_ *cobra.Command, args []string) error {
+	files := c.Flags().StringArrayP("file", "f", nil, a.t("lookup.flag.file"))
+	warnAge := c.Flags().Int("warn-age", 0, a.t("lookup.flag.warn-age"))
+	o := a.outputFlag(c, "table", "json", "jsonl", "csv")
+	c.Args = func(c *cobra.Command, args []string) error {
+		if len(*files) > 0 {
+			return nil
+		}
+		return cobra.MinimumNArgs(1)(c, args)
+	}
+	c.RunE = func(c *cobra.Command, args []string) error {
 		subject, err := a.subject(who)
 		if err != nil {
 			return err
 		}
-		targets := make([]endpoint.Target, len(args))
-		for i, arg := range args {
-			if targets[i], err = endpoint.ParseTarget(arg); err != nil {
-				return usageError{err}
-			}
+		if *warnAge < 0 {
+			return a.usage("flag-value", "value", strconv.Itoa(*warnAge), "flag", "warn-age")
+		}
+		input, err := a.targets(args, *files)
+		if err != nil {
+			return err
 		}
 		program, _, err := a.program(*lab)
 		if err != nil {
 			return err
 		}
-		answers := make([]explain.Answer, len(targets))
-		for i, target := range targets {
-			answers[i] = explain.Explain(target, explain.Context{Subject: subject, Program: program, Catalog: catalog.Builtin(), Now: time.Now()})
-		}
-		return a.printAnswers(answers, o.format)
+		tags, tagFiles := a.serviceTags()
+		book := explain.NewBook(explain.Context{
+			Subject: subject, Program: program, Catalog: catalog.Builtin(), Now: time.Now(), Tags: tags, TagFiles: tagFiles,
+			WarnAge: time.Duration(*warnAge) * 24 * time.Hour,
+		})
+		return a.lookup(c.Context(), input, book, o.format)
 	}
 	return c
 }
 
-// printAnswers prints answers as o asks for; the table form is one screen for each.
-func (a *app) printAnswers(answers []explain.Answer, format string) error {
-	switch format {
-	case "json":
-		return a.printJSON(answers)
-	case "jsonl":
-		for _, answer := range answers {
-			if err := a.printLine(answer); err != nil {
-				return err
+// serviceTags loads what was imported. Damaged files are told and answers go without them.
+func (a *app) serviceTags() (*servicetags.Index, []servicetags.Manifest) {
+	data, err := a.dataFolder()
+	if err != nil {
+		return nil, nil
+	}
+	index, files, err := servicetags.NewStore(node.CatalogFolder(data), nil).Index()
+	if problem := (*finding.Problem)(nil); errors.As(err, &problem) {
+		a.printProblem(problem)
+	}
+	return index, files
+}
+
+// lookup answers input, in its order, as format asks for. A line that is no target is told with its place and does not
+// stop the rest; then the exit code is 2.
+func (a *app) lookup(ctx context.Context, input *targets, book *explain.Book, format string) error {
+	p := &answers{app: a, book: book, format: format}
+	if format == "jsonl" || format == "csv" {
+		// These have no place for a hint, and their readers are programs.
+		if age := book.CatalogAge(); age.Stale {
+			a.printFinding(explain.CatalogStale(age), "")
+		}
+		for _, f := range book.TagFiles() {
+			if f.Stale {
+				a.printFinding(explain.TagsStale(f), "")
 			}
 		}
-		return nil
 	}
-	for i, answer := range answers {
-		if i > 0 {
-			a.printf("\n")
+	if err := p.begin(); err != nil {
+		return err
+	}
+	wrong := 0
+	err := input.each(ctx, func(given string, target endpoint.Target, pos finding.Pos, mistake error) error {
+		if mistake != nil {
+			wrong++
+			if wrong <= mostMistakes {
+				// What was answered so far comes first where both streams end in one terminal.
+				if err := p.flush(); err != nil {
+					return err
+				}
+				a.printMistake(mistake, pos)
+			}
+			return nil
 		}
-		if err := explain.Render(a.Out, answer, a.printer, 100); err != nil {
-			return err
-		}
+		return p.print(given, target)
+	})
+	err = cmp.Or(err, p.end())
+	switch {
+	case err != nil:
+		return err
+	case wrong > mostMistakes:
+		return wrongInput{errors.New(a.t("lookup.wrong-more", "count", strconv.Itoa(wrong), "shown", strconv.Itoa(mostMistakes)))}
+	case wrong > 0:
+		return wrongInput{errors.New(a.t("lookup.wrong", "count", strconv.Itoa(wrong)))}
 	}
 	return nil
+}
+
+// mostMistakes bounds how many wrong lines are told one by one (chosen: a file of another kind has one in every line).
+const mostMistakes = 100
+
+// printMistake tells what is wrong with a line.
+func (a *app) printMistake(mistake error, pos finding.Pos) {
+	var parse *endpoint.ParseError
+	if errors.As(mistake, &parse) {
+		a.printFinding(parse.Finding(pos), "")
+		return
+	}
+	a.notef("%s: %s: %s\n", a.t("error"), pos, a.t("lookup.long-line", "max", strconv.Itoa(lineBytes>>10)))
 }

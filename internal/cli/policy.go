@@ -111,13 +111,17 @@ func (a *app) policyExplainCommand() *cobra.Command {
 		if program == nil {
 			return &finding.Problem{Findings: finding.List{finding.New("cli.no-configuration", finding.Error, finding.Pos{})}}
 		}
+		tags, tagFiles := a.serviceTags()
+		book := explain.NewBook(explain.Context{
+			Subject: subject, Program: program, Catalog: catalog.Builtin(), Now: time.Now(), Tags: tags, TagFiles: tagFiles,
+		})
 		var answers []explain.Answer
 		for _, arg := range args {
 			target, err := endpoint.ParseTarget(arg)
 			if err != nil {
 				return usageError{err}
 			}
-			answers = append(answers, explain.Explain(target, explain.Context{Subject: subject, Program: program, Catalog: catalog.Builtin(), Now: time.Now()}))
+			answers = append(answers, book.Explain(arg, target))
 		}
 		return a.printAnswers(answers, o.format)
 	}

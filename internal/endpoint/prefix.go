@@ -151,3 +151,31 @@ func (x *PrefixIndex[T]) longest(a netip.Addr) *span[T] {
 	s, _ := x.table.Lookup(a.Unmap().WithZone(""))
 	return s
 }
+
+// AppendCovering appends the values of the prefixes that contain p whole, p itself included, longest prefix first and for
+// one prefix in the order added. It does not allocate when dst has room.
+func (x *PrefixIndex[T]) AppendCovering(dst []T, p netip.Prefix) []T {
+	if !p.IsValid() {
+		return dst
+	}
+	s, _ := x.table.LookupPrefix(p.Masked())
+	for ; s != nil; s = s.wider {
+		dst = append(dst, s.values...)
+	}
+	return dst
+}
+
+// AppendInside appends the values of the prefixes that lie within p and are not p itself, in the order of addresses, a
+// wider one before those that it contains.
+func (x *PrefixIndex[T]) AppendInside(dst []T, p netip.Prefix) []T {
+	if !p.IsValid() {
+		return dst
+	}
+	p = p.Masked()
+	for q, s := range x.table.Subnets(p) {
+		if q != p {
+			dst = append(dst, s.values...)
+		}
+	}
+	return dst
+}

@@ -149,3 +149,28 @@ func BenchmarkPrefixIndexLookup(b *testing.B) {
 		})
 	}
 }
+
+func TestPrefixIndexOfPrefixes(t *testing.T) {
+	var x PrefixIndex[string]
+	for _, p := range []string{"10.0.0.0/8", "10.1.0.0/16", "10.1.2.0/24", "10.2.0.0/16", "2001:db8::/32"} {
+		x.Add(netip.MustParsePrefix(p), p)
+	}
+	for _, c := range []struct{ p, covering, inside string }{
+		{"10.1.0.0/16", "[10.1.0.0/16 10.0.0.0/8]", "[10.1.2.0/24]"},
+		{"10.1.2.128/25", "[10.1.2.0/24 10.1.0.0/16 10.0.0.0/8]", "[]"},
+		{"10.0.0.0/7", "[]", "[10.0.0.0/8 10.1.0.0/16 10.1.2.0/24 10.2.0.0/16]"},
+		{"::/0", "[]", "[2001:db8::/32]"},
+		{"192.0.2.0/24", "[]", "[]"},
+	} {
+		p := netip.MustParsePrefix(c.p)
+		if got := fmt.Sprint(x.AppendCovering(nil, p)); got != c.covering {
+			t.Errorf("%s is covered by %s, want %s", p, got, c.covering)
+		}
+		if got := fmt.Sprint(x.AppendInside(nil, p)); got != c.inside {
+			t.Errorf("%s contains %s, want %s", p, got, c.inside)
+		}
+	}
+	if x.AppendCovering(nil, netip.Prefix{}) != nil || x.AppendInside(nil, netip.Prefix{}) != nil {
+		t.Error("no prefix has values")
+	}
+}

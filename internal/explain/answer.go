@@ -8,6 +8,7 @@ import (
 	"sekisho/internal/endpoint"
 	"sekisho/internal/finding"
 	"sekisho/internal/policy"
+	"sekisho/internal/servicetags"
 )
 
 // Context is what an answer is given from.
@@ -16,11 +17,26 @@ type Context struct {
 	Program *policy.Program   // nil: the answer has no decision
 	Subject policy.Subject    // who would ask; the zero value is a caller of whom nothing is known
 	Now     time.Time         // from which ages are counted; zero: the catalog's own date
+
+	// Tags are the imported service tags; nil: nobody imported any, which answers about addresses say.
+	Tags *servicetags.Index
+	// TagFiles say which files Tags come from.
+	TagFiles []servicetags.Manifest
+	// WarnAge is the age past which an answer warns of its data; 0: 30 days for the catalog (Microsoft announces changes
+	// 30 days ahead) and 14 for service tags (published weekly, new addresses unused for a week).
+	WarnAge time.Duration
 }
+
+// Ages past which an answer warns.
+const (
+	warnCatalog = 30 * 24 * time.Hour
+	warnTags    = 14 * 24 * time.Hour
+)
 
 // Answer is everything that is known about one target.
 type Answer struct {
-	Target  string     `json:"target"`         // normal form
+	Given   string     `json:"target"` // as given
+	Target  string     `json:"normal_form"`
 	Kind    string     `json:"kind"`           // host, address, prefix, url
 	Host    string     `json:"host,omitempty"` // of a host or URL
 	Address string     `json:"address,omitempty"`
@@ -29,7 +45,11 @@ type Answer struct {
 	Plain   bool       `json:"plain_http"`     // asked for as http://
 	Catalog CatalogAge `json:"catalog"`
 
-	Sets []Set `json:"sets"` // that cover the target, most specific first
+	Sets []Set `json:"sets"` // that cover the target, most specific first; withdrawn ones last
+
+	ServiceTags []TagFile `json:"service_tags"` // the imported files that answered
+	Tags        []Tag     `json:"tags"`         // that cover the address or prefix, most specific first, then those within it
+	TagsCut     bool      `json:"tags_cut"`     // more tags lie within the prefix than are listed
 
 	Class          *Class            `json:"class"`           // null for addresses
 	Handling       *Handling         `json:"handling"`        // null for addresses
@@ -43,11 +63,32 @@ type Answer struct {
 type CatalogAge struct {
 	Version string `json:"version"`
 	AgeDays int    `json:"age_days"` // since its newest source was read
+	Stale   bool   `json:"stale"`    // past the age at which an answer warns
+}
+
+// TagFile is an imported service tags file.
+type TagFile struct {
+	Version string `json:"version"`  // "public-376": cloud and change number
+	Date    string `json:"date"`     // "" when the file's name tells none
+	AgeDays int    `json:"age_days"` // since Date, or since the import
+	Stale   bool   `json:"stale"`
+}
+
+// Tag is a service tag that covers the target, or a part of it.
+type Tag struct {
+	Tag          string   `json:"tag"`
+	Region       string   `json:"region"` // "" for tags of no single region
+	Service      string   `json:"service"`
+	Match        string   `json:"match"` // the prefix that covers the target, or lies within it
+	Part         bool     `json:"part"`  // of a prefix asked about only a part is covered
+	Cloud        string   `json:"cloud"`
+	ChangeNumber int64    `json:"change_number"`
+	Features     []string `json:"network_features"` // where the tag may be used: API, NSG, UDR, FW, VSE
 }
 
 // Set is one claim that covers the target.
 type Set struct {
-	Claim        string       `json:"claim"` // source/cloud/id
+	Claim        string       `json:"id"` // source/cloud/id
 	Title        catalog.Text `json:"title"`
 	Area         string       `json:"area"`
 	Category     string       `json:"category"` // optimize, allow, default, "" when the source states none
@@ -58,7 +99,9 @@ type Set struct {
 	Ports        string       `json:"ports"`
 	Direction    string       `json:"direction"`
 	ExpressRoute string       `json:"express_route"` // yes, no, not-stated
-	Features     []Feature    `json:"features"`
+	Feature      string       `json:"feature"`       // the first feature that names it; "" when none does
+	Features     []Feature    `json:"features"`      // all of them
+	Handling     RowHandling  `json:"handling"`      // what the row itself says; for one host see Answer.Handling
 	Source       Source       `json:"source"`
 	Withdrawn    string       `json:"withdrawn,omitempty"` // date
 }
@@ -96,6 +139,16 @@ type Handling struct {
 	WebSocket          bool        `json:"websocket"`
 	IdleTimeoutSeconds int64       `json:"idle_timeout_seconds"` // 0: not stated
 	Statements         []Statement `json:"statements"`
+}
+
+// RowHandling is what one row says of the handling of all its hosts.
+type RowHandling struct {
+	Inspection         string `json:"inspection"` // not-stated, allowed, discouraged, required, forbidden
+	ProxyAuthExempt    bool   `json:"proxy_auth_exempt"`
+	ByteRanges         bool   `json:"byte_ranges"`
+	ClientCertificate  bool   `json:"client_certificate"`
+	WebSocket          bool   `json:"websocket"`
+	IdleTimeoutSeconds int64  `json:"idle_timeout_seconds"` // 0: not stated
 }
 
 // Statement is one sourced sentence.

@@ -1,8 +1,8 @@
 package explain
 
 import (
-	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -13,123 +13,49 @@ import (
 )
 
 // Explain answers about t, which must come from endpoint.ParseTarget. The zero target yields an answer of kind "none".
-func Explain(t endpoint.Target, c Context) Answer {
-	if c.Catalog == nil {
-		c.Catalog = catalog.Builtin()
-	}
-	if c.Now.IsZero() {
-		c.Now = c.Catalog.Date()
-	}
+// Whoever asks often makes one Book and asks that.
+func Explain(t endpoint.Target, c Context) Answer { return NewBook(c).Explain(t.String(), t) }
+
+// Explain answers about t, which must come from endpoint.ParseTarget of given.
+func (b *Book) Explain(given string, t endpoint.Target) Answer {
+	c := b.c
 	a := Answer{
-		Target:  t.String(),
-		Kind:    t.Kind.String(),
-		Host:    string(t.Host),
-		Plain:   t.Kind == endpoint.URLTarget && t.Scheme == "http",
-		Catalog: CatalogAge{Version: c.Catalog.Version(), AgeDays: days(c.Catalog.Date(), c.Now)},
+		Given:       given,
+		Target:      t.String(),
+		Kind:        t.Kind.String(),
+		Host:        string(t.Host),
+		Plain:       t.Kind == endpoint.URLTarget && t.Scheme == "http",
+		Catalog:     b.CatalogAge(),
+		ServiceTags: b.TagFiles(),
+		Tags:        []Tag{},
 	}
 	switch {
 	case t.Kind == endpoint.PrefixTarget:
 		a.Prefix = t.Prefix.String()
-		a.SignInAddress = slices.ContainsFunc(c.Catalog.SignInPrefixes(), t.Prefix.Overlaps)
 	case t.Addr.IsValid():
 		a.Address = t.Addr.String()
-		a.SignInAddress = contains(c.Catalog.SignInPrefixes(), t.Addr)
 	}
+	a.SignInAddress = b.signIn(t)
 	if t.Kind != endpoint.PrefixTarget {
 		a.Port = authorityOf(t).Port
 	}
-	hits := hitsOf(t, c.Catalog)
-	a.sets(hits, c)
+	hits := b.appendSets(nil, t)
+	a.Sets = make([]Set, 0, len(hits))
+	for _, h := range hits {
+		a.Sets = append(a.Sets, b.set(h))
+	}
+	tags, whole := b.appendTags(nil, t)
+	a.TagsCut = !whole
+	for _, h := range tags {
+		a.Tags = append(a.Tags, tagOf(h))
+	}
 	a.contradict(hits)
 	if t.Host != "" {
 		a.classify(t.Host, c)
 	}
-	a.decide(t, c)
-	a.hint()
+	a.Decision = b.decide(t, a.Plain)
+	a.hint(c)
 	return a
-}
-
-// hit is a set that covers the target, or a part of it.
-type hit struct {
-	catalog.Hit
-	part bool
-}
-
-func hitsOf(t endpoint.Target, s *catalog.Snapshot) []hit {
-	var out []hit
-	add := func(found []catalog.Hit) {
-		for _, h := range found {
-			// A set may cover a host by several patterns; the first is the most specific.
-			if !slices.ContainsFunc(out, func(o hit) bool { return o.Set == h.Set }) {
-				out = append(out, hit{Hit: h})
-			}
-		}
-	}
-	switch {
-	case t.Kind == endpoint.PrefixTarget:
-		for _, set := range s.Sets() {
-			if h, ok := prefixHit(set, t.Prefix); ok {
-				out = append(out, h)
-			}
-		}
-		slices.SortStableFunc(out, func(x, y hit) int {
-			if x.part != y.part {
-				if y.part {
-					return -1
-				}
-				return 1
-			}
-			return y.Prefix.Bits() - x.Prefix.Bits()
-		})
-	case t.Addr.IsValid():
-		add(s.AppendAddrHits(nil, t.Addr.Unmap()))
-	case t.Host != "":
-		add(s.AppendHits(nil, t.Host))
-	}
-	return out
-}
-
-// prefixHit says whether set covers p whole (the longest such prefix), or a part of it.
-func prefixHit(set *catalog.Set, p netip.Prefix) (hit, bool) {
-	var best hit
-	for _, q := range set.Prefixes {
-		switch {
-		case !q.Overlaps(p):
-		case q.Bits() <= p.Bits():
-			if best.Set == nil || best.part || q.Bits() > best.Prefix.Bits() {
-				best = hit{Hit: catalog.Hit{Set: set, Prefix: q}}
-			}
-		case best.Set == nil:
-			best = hit{Hit: catalog.Hit{Set: set, Prefix: q}, part: true}
-		}
-	}
-	return best, best.Set != nil
-}
-
-func (a *Answer) sets(hits []hit, c Context) {
-	var used []catalog.FeatureID
-	if c.Program != nil {
-		used = c.Program.Features()
-	}
-	a.Sets = make([]Set, 0, len(hits))
-	for _, h := range hits {
-		s := Set{
-			Claim: h.Set.ID.String(), Title: h.Set.Title, Area: h.Set.Area, Category: h.Set.Category.String(),
-			Required: h.Set.Required, Lost: h.Set.LostWithout, Match: h.Pattern.String(), Part: h.part,
-			Ports: h.Set.Ports.String(), Direction: h.Set.Direction.String(), ExpressRoute: h.Set.ExpressRoute.String(),
-			Features: []Feature{}, Source: sourceOf(h.Set.Source, c.Now),
-		}
-		if h.Prefix.IsValid() {
-			s.Match = h.Prefix.String()
-		}
-		if !h.Set.Withdrawn.IsZero() {
-			s.Withdrawn = h.Set.Withdrawn.Format(time.DateOnly)
-		}
-		for _, f := range c.Catalog.FeaturesOf(h.Set.ID) {
-			s.Features = append(s.Features, Feature{ID: string(f), InUse: slices.Contains(used, f)})
-		}
-		a.Sets = append(a.Sets, s)
-	}
 }
 
 // sourceOf never fails: a claim without source is shown without.
@@ -171,12 +97,14 @@ func (a *Answer) classify(h endpoint.Host, c Context) {
 	}
 }
 
-func (a *Answer) decide(t endpoint.Target, c Context) {
+// decide asks the policy about t; nil without one, and for prefixes.
+func (b *Book) decide(t endpoint.Target, plain bool) *Decision {
+	c := b.c
 	if c.Program == nil || t.Host == "" && !t.Addr.IsValid() || t.Kind == endpoint.PrefixTarget {
-		return
+		return nil
 	}
 	authority := authorityOf(t)
-	d := c.Program.Decide(policy.Ask{Subject: c.Subject, Authority: authority, Plain: a.Plain})
+	d := c.Program.Decide(policy.Ask{Subject: c.Subject, Authority: authority, Plain: plain})
 	out := &Decision{
 		User: c.Subject.User, Groups: c.Subject.Groups, Verdict: d.Verdict.String(), Action: d.Action.String(),
 		Reason: string(d.Why()), Ring: d.Ring, Profile: d.Profile, Would: string(d.Would),
@@ -201,7 +129,7 @@ func (a *Answer) decide(t endpoint.Target, c Context) {
 			out.Sets = append(out.Sets, Header{Name: f.Name, Value: f.Value})
 		}
 	}
-	a.Decision = out
+	return out
 }
 
 // contradict compares what claims say of the very same pattern or prefix, the most specific that covers the target. A
@@ -246,12 +174,13 @@ func (a *Answer) contradict(hits []hit) {
 }
 
 // hint says what the reader may do next, where the rest of the answer does not.
-func (a *Answer) hint() {
+func (a *Answer) hint(c Context) {
 	a.Hints = []finding.Finding{}
 	note := func(f finding.Finding) { a.Hints = append(a.Hints, f) }
 	ordinary := a.Class == nil || a.Class.Code == catalog.Ordinary.String()
+	claimed := slices.ContainsFunc(a.Sets, func(s Set) bool { return s.Withdrawn == "" })
 	switch {
-	case len(a.Sets) > 0:
+	case claimed:
 	case a.Host == "":
 		note(finding.New("explain.address-not-in-catalog", finding.Info, finding.Pos{}, "target", a.Target))
 	case ordinary:
@@ -260,6 +189,7 @@ func (a *Answer) hint() {
 	if a.SignInAddress {
 		note(finding.New("explain.sign-in-address", finding.Info, finding.Pos{}))
 	}
+	a.hintAge(c)
 	if a.Decision == nil {
 		if a.Host != "" {
 			note(finding.New("explain.no-policy", finding.Info, finding.Pos{}))
@@ -269,13 +199,13 @@ func (a *Answer) hint() {
 	if !ordinary && a.Decision.Client == "" {
 		note(finding.New("explain.caller-matters", finding.Info, finding.Pos{}))
 	}
-	if a.Decision.Reason != string(policy.ReasonNotAllowed) || len(a.Sets) == 0 {
+	if a.Decision.Reason != string(policy.ReasonNotAllowed) || !claimed {
 		return
 	}
 	var features []string
 	for _, s := range a.Sets {
 		for _, f := range s.Features {
-			if !f.InUse && !slices.Contains(features, f.ID) {
+			if s.Withdrawn == "" && !f.InUse && !slices.Contains(features, f.ID) {
 				features = append(features, f.ID)
 			}
 		}
@@ -283,4 +213,33 @@ func (a *Answer) hint() {
 	if len(features) > 0 {
 		note(finding.New("explain.feature-not-in-use", finding.Info, finding.Pos{}, "features", strings.Join(features, ", ")))
 	}
+}
+
+// hintAge says what data is missing or old. Service tags have nothing to say of host names.
+func (a *Answer) hintAge(c Context) {
+	note := func(f finding.Finding) { a.Hints = append(a.Hints, f) }
+	if a.Catalog.Stale {
+		note(CatalogStale(a.Catalog))
+	}
+	if a.Host != "" {
+		return
+	}
+	if c.Tags == nil && a.Kind != "none" {
+		note(finding.New("explain.no-service-tags", finding.Info, finding.Pos{}))
+	}
+	for _, f := range a.ServiceTags {
+		if f.Stale {
+			note(TagsStale(f))
+		}
+	}
+}
+
+// CatalogStale warns of the age of the catalog.
+func CatalogStale(c CatalogAge) finding.Finding {
+	return finding.New("explain.catalog-stale", finding.Warning, finding.Pos{}, "version", c.Version, "days", strconv.Itoa(c.AgeDays))
+}
+
+// TagsStale warns of the age of a service tags file.
+func TagsStale(f TagFile) finding.Finding {
+	return finding.New("explain.tags-stale", finding.Warning, finding.Pos{}, "version", f.Version, "days", strconv.Itoa(f.AgeDays))
 }

@@ -28,9 +28,9 @@ func Render(w io.Writer, a Answer, p *message.Printer, width int) error {
 	}
 	width = max(width, minWidth)
 	var lines []string
-	for _, shown := range [][3]int{{6, 6, 4}, {4, 4, 3}, {3, 3, 2}, {2, 2, 1}, {1, 1, 1}, {1, 0, 0}} {
+	for _, shown := range [][4]int{{6, 6, 4, 12}, {4, 4, 3, 8}, {3, 3, 2, 6}, {2, 2, 1, 4}, {1, 1, 1, 3}, {1, 0, 0, 2}} {
 		s := &screen{p: p, width: width}
-		s.answer(a, shown[0], shown[1], shown[2])
+		s.answer(a, shown[0], shown[1], shown[2], shown[3])
 		lines = s.lines
 		if len(lines) <= maxLines {
 			break
@@ -90,7 +90,7 @@ func (s *screen) wrapped(first, rest, value string) {
 	}
 }
 
-func (s *screen) answer(a Answer, sets, statements, contradictions int) {
+func (s *screen) answer(a Answer, sets, statements, contradictions, tags int) {
 	s.entry("target", a.Target+"  ("+s.text("explain.kind."+a.Kind)+")")
 	s.entry("catalog", s.text("explain.catalog", "version", a.Catalog.Version, "days", strconv.Itoa(a.Catalog.AgeDays)))
 	if d := a.Decision; d != nil {
@@ -107,6 +107,9 @@ func (s *screen) answer(a Answer, sets, statements, contradictions int) {
 		s.handling(a.Handling, statements)
 	}
 	s.sets(a, sets)
+	if a.Host == "" {
+		s.tags(a, tags)
+	}
 	for i, c := range a.Contradictions {
 		if i == contradictions {
 			s.more(len(a.Contradictions) - i)
@@ -246,6 +249,44 @@ func (s *screen) sets(a Answer, most int) {
 		}
 		s.below(strings.Join(facts, "  "))
 		s.below(s.source(set.Source))
+	}
+}
+
+// tags prints which service tags answered, and one line for each that covers the address.
+func (s *screen) tags(a Answer, most int) {
+	for i, f := range a.ServiceTags {
+		label := ""
+		if i == 0 {
+			label = "tags"
+		}
+		date := f.Date
+		if date == "" {
+			date = s.text("explain.tags.undated")
+		}
+		s.entry(label, s.text("explain.tags", "version", f.Version, "date", date, "days", strconv.Itoa(f.AgeDays)))
+	}
+	if len(a.ServiceTags) == 0 {
+		return // a hint says how to get them
+	}
+	if len(a.Tags) == 0 {
+		s.below(s.text("explain.tags.none"))
+	}
+	for i, t := range a.Tags {
+		if i == most {
+			s.more(len(a.Tags) - i)
+			return
+		}
+		facts := []string{t.Tag, t.Match}
+		if t.Part {
+			facts = append(facts, s.text("explain.part"))
+		}
+		if t.Region != "" {
+			facts = append(facts, s.text("explain.tags.region", "region", t.Region))
+		}
+		if t.Service != "" {
+			facts = append(facts, s.text("explain.tags.service", "service", t.Service))
+		}
+		s.below(strings.Join(facts, "  "))
 	}
 }
 

@@ -37,13 +37,17 @@ func DefaultData(getenv func(string) string) (string, error) {
 	return filepath.Join(base, name), nil
 }
 
+// CatalogFolder is where imported lists stand in the data folder data.
+func CatalogFolder(data string) string { return folders(data).catalog() }
+
 // folders are the places in the data folder.
 type folders string
 
-func (f folders) ca() string    { return filepath.Join(string(f), "ca") }
-func (f folders) lab() string   { return filepath.Join(string(f), "lab") }
-func (f folders) spool() string { return filepath.Join(string(f), "spool") }
-func (f folders) store() string { return filepath.Join(string(f), "audit.db") }
+func (f folders) ca() string      { return filepath.Join(string(f), "ca") }
+func (f folders) lab() string     { return filepath.Join(string(f), "lab") }
+func (f folders) spool() string   { return filepath.Join(string(f), "spool") }
+func (f folders) catalog() string { return filepath.Join(string(f), "catalog") }
+func (f folders) store() string   { return filepath.Join(string(f), "audit.db") }
 
 // trust is the bundle of roots for clients under the lab: the gateway's and the lab's.
 func (f folders) trust() string { return filepath.Join(string(f), "lab", "trust.pem") }

@@ -1,0 +1,238 @@
+package explain
+
+import (
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"sekisho/internal/catalog"
+	"sekisho/internal/endpoint"
+	"sekisho/internal/servicetags"
+)
+
+// mostInside bounds the tags that are listed as lying within a prefix (chosen: 0.0.0.0/0 would list the whole file).
+const mostInside = 1000
+
+// Book is one Context, prepared to answer about many targets. Obtain it from NewBook. It keeps what it wrote about a set
+// or a tag, so it grows with the catalog and not with what is asked. It is not safe for concurrent use.
+type Book struct {
+	c    Context
+	used []catalog.FeatureID
+
+	// Withdrawn claims, which the snapshot's own lookups leave out.
+	goneHosts endpoint.Index[catalog.Hit]
+	goneAddrs endpoint.PrefixIndex[catalog.Hit]
+	// prefixes holds the prefixes of all sets, withdrawn ones too, for questions about prefixes.
+	prefixes func() *endpoint.PrefixIndex[catalog.Hit]
+	signs    []netip.Prefix
+
+	setText  map[*catalog.Set][]byte
+	setCells map[*catalog.Set]cells
+	tagText  map[*servicetags.Tag][]byte
+	tagTails map[servicetags.Cloud]string
+	tail     []byte // what every line ends in
+
+	hits []hit
+	raw  []catalog.Hit
+	tags []servicetags.Hit
+}
+
+// NewBook prepares c.
+func NewBook(c Context) *Book {
+	if c.Catalog == nil {
+		c.Catalog = catalog.Builtin()
+	}
+	if c.Now.IsZero() {
+		c.Now = c.Catalog.Date()
+	}
+	b := &Book{c: c, signs: c.Catalog.SignInPrefixes(), setText: map[*catalog.Set][]byte{},
+		setCells: map[*catalog.Set]cells{}, tagText: map[*servicetags.Tag][]byte{},
+		tagTails: map[servicetags.Cloud]string{}}
+	if c.Program != nil {
+		b.used = c.Program.Features()
+	}
+	for _, set := range c.Catalog.Sets() {
+		if set.Withdrawn.IsZero() {
+			continue
+		}
+		for _, p := range set.Patterns {
+			b.goneHosts.Add(p, catalog.Hit{Set: set, Pattern: p})
+		}
+		for _, u := range set.URLs {
+			b.goneHosts.Add(u.Host, catalog.Hit{Set: set, Pattern: u.Host})
+		}
+		for _, p := range set.Prefixes {
+			b.goneAddrs.Add(p, catalog.Hit{Set: set, Prefix: p})
+		}
+	}
+	b.prefixes = sync.OnceValue(func() *endpoint.PrefixIndex[catalog.Hit] {
+		x := new(endpoint.PrefixIndex[catalog.Hit])
+		for _, set := range c.Catalog.Sets() {
+			for _, p := range set.Prefixes {
+				x.Add(p, catalog.Hit{Set: set, Prefix: p})
+			}
+		}
+		return x
+	})
+	return b
+}
+
+// CatalogAge says which catalog answers.
+func (b *Book) CatalogAge() CatalogAge {
+	return CatalogAge{Version: b.c.Catalog.Version(), AgeDays: days(b.c.Catalog.Date(), b.c.Now),
+		Stale: b.stale(b.c.Catalog.Date(), warnCatalog)}
+}
+
+// TagFiles say which service tags answer; an empty list when none were imported.
+func (b *Book) TagFiles() []TagFile {
+	out := make([]TagFile, 0, len(b.c.TagFiles))
+	for _, m := range b.c.TagFiles {
+		f := TagFile{Version: m.Version(), AgeDays: m.AgeDays(b.c.Now)}
+		since := m.Imported
+		if !m.Date.IsZero() {
+			f.Date, since = m.Date.Format(time.DateOnly), m.Date
+		}
+		f.Stale = b.stale(since, warnTags)
+		out = append(out, f)
+	}
+	return out
+}
+
+func (b *Book) stale(since time.Time, most time.Duration) bool {
+	if b.c.WarnAge > 0 {
+		most = b.c.WarnAge
+	}
+	return b.c.Now.Sub(since) > most
+}
+
+// signIn reports whether an address, or a part of a prefix, belongs to the published ranges of the sign-in hosts.
+func (b *Book) signIn(t endpoint.Target) bool {
+	if t.Kind == endpoint.PrefixTarget {
+		return slices.ContainsFunc(b.signs, t.Prefix.Overlaps)
+	}
+	return t.Addr.IsValid() && contains(b.signs, t.Addr)
+}
+
+// hit is a set that covers the target, or a part of it.
+type hit struct {
+	catalog.Hit
+	part bool
+}
+
+// appendSets appends a hit for each set that covers t, most specific first: the claims that stand, for prefixes then
+// those that cover a part of it, and the withdrawn ones at the end.
+func (b *Book) appendSets(dst []hit, t endpoint.Target) []hit {
+	begin := len(dst)
+	add := func(part bool) {
+		for _, h := range b.raw {
+			// A set may cover a host by several patterns; the first is the most specific.
+			twice := false
+			for i := begin; i < len(dst) && !twice; i++ {
+				twice = dst[i].Set == h.Set
+			}
+			if !twice {
+				dst = append(dst, hit{Hit: h, part: part})
+			}
+		}
+	}
+	switch {
+	case t.Kind == endpoint.PrefixTarget:
+		b.raw = b.prefixes().AppendCovering(b.raw[:0], t.Prefix)
+		add(false)
+		b.raw = b.prefixes().AppendInside(b.raw[:0], t.Prefix)
+		add(true)
+		slices.SortStableFunc(dst[begin:], func(x, y hit) int {
+			switch {
+			case x.Set.Withdrawn.IsZero() != y.Set.Withdrawn.IsZero():
+				return order(x.Set.Withdrawn.IsZero())
+			case x.part != y.part:
+				return order(y.part)
+			}
+			return y.Prefix.Bits() - x.Prefix.Bits()
+		})
+	case t.Addr.IsValid():
+		b.raw = b.c.Catalog.AppendAddrHits(b.raw[:0], t.Addr.Unmap())
+		add(false)
+		b.raw = b.goneAddrs.Append(b.raw[:0], t.Addr)
+		add(false)
+	case t.Host != "":
+		b.raw = b.c.Catalog.AppendHits(b.raw[:0], t.Host)
+		add(false)
+		b.raw = b.goneHosts.Append(b.raw[:0], t.Host)
+		add(false)
+	}
+	return dst
+}
+
+// order is the result of a comparison that the first wins if it is so.
+func order(first bool) int {
+	if first {
+		return -1
+	}
+	return 1
+}
+
+// tagHit is a tag that covers the target, or a part of it.
+type tagHit struct {
+	servicetags.Hit
+	part bool
+}
+
+// appendTags appends the tags that cover t, most specific first, and for a prefix those within it; whole is false when
+// there are more of these than are listed.
+func (b *Book) appendTags(dst []tagHit, t endpoint.Target) (_ []tagHit, whole bool) {
+	whole = true
+	if t.Kind != endpoint.PrefixTarget {
+		b.tags = b.c.Tags.AppendAddr(b.tags[:0], t.Addr)
+	} else {
+		b.tags = b.c.Tags.AppendPrefix(b.tags[:0], t.Prefix)
+	}
+	covering := len(b.tags)
+	if t.Kind == endpoint.PrefixTarget {
+		b.tags, whole = b.c.Tags.AppendInside(b.tags, t.Prefix, mostInside)
+	}
+	for i, h := range b.tags {
+		dst = append(dst, tagHit{Hit: h, part: i >= covering})
+	}
+	return dst, whole
+}
+
+// set describes h.
+func (b *Book) set(h hit) Set {
+	s := Set{
+		Claim: h.Set.ID.String(), Title: h.Set.Title, Area: h.Set.Area, Category: h.Set.Category.String(),
+		Required: h.Set.Required, Lost: h.Set.LostWithout, Match: h.Pattern.String(), Part: h.part,
+		Ports: h.Set.Ports.String(), Direction: h.Set.Direction.String(), ExpressRoute: h.Set.ExpressRoute.String(),
+		Features: []Feature{}, Source: sourceOf(h.Set.Source, b.c.Now),
+		Handling: RowHandling{
+			Inspection: h.Set.Handling.Inspection.String(), ProxyAuthExempt: h.Set.Handling.ProxyAuthExempt,
+			ByteRanges: h.Set.Handling.ByteRanges, ClientCertificate: h.Set.Handling.ClientCertificate,
+			WebSocket: h.Set.Handling.WebSocket, IdleTimeoutSeconds: int64(h.Set.Handling.IdleTimeout / time.Second),
+		},
+	}
+	if h.Prefix.IsValid() {
+		s.Match = h.Prefix.String()
+	}
+	if !h.Set.Withdrawn.IsZero() {
+		s.Withdrawn = h.Set.Withdrawn.Format(time.DateOnly)
+	}
+	for _, f := range b.c.Catalog.FeaturesOf(h.Set.ID) {
+		s.Features = append(s.Features, Feature{ID: string(f), InUse: slices.Contains(b.used, f)})
+	}
+	if len(s.Features) > 0 {
+		s.Feature = s.Features[0].ID
+	}
+	return s
+}
+
+func tagOf(h tagHit) Tag {
+	t := Tag{
+		Tag: h.Tag.Name, Region: h.Tag.Region, Service: h.Tag.Service, Match: h.Prefix.String(), Part: h.part,
+		Cloud: h.Tag.Cloud.String(), ChangeNumber: h.Tag.ChangeNumber, Features: h.Tag.Features,
+	}
+	if t.Features == nil {
+		t.Features = []string{}
+	}
+	return t
+}
