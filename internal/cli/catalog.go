@@ -13,7 +13,7 @@ import (
 )
 
 func (a *app) catalogCommand() *cobra.Command {
-	return a.noun("catalog", "catalog", a.catalogListCommand(), a.catalogShowCommand())
+	return a.noun("catalog", "catalog", a.catalogListCommand(), a.catalogShowCommand(), a.catalogImportCommand())
 }
 
 // featureRow is one feature as "catalog list -o json" prints it.

@@ -102,7 +102,7 @@ func (a *app) lookupCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		tags, tagFiles := a.serviceTags()
+		tags, tagFiles := a.serviceTags(input.addresses())
 		book := explain.NewBook(explain.Context{
 			Subject: subject, Program: program, Catalog: catalog.Builtin(), Now: time.Now(), Tags: tags, TagFiles: tagFiles,
 			WarnAge: time.Duration(*warnAge) * 24 * time.Hour,
@@ -112,13 +112,19 @@ func (a *app) lookupCommand() *cobra.Command {
 	return c
 }
 
-// serviceTags loads what was imported. Damaged files are told and answers go without them.
-func (a *app) serviceTags() (*servicetags.Index, []servicetags.Manifest) {
+// serviceTags loads what was imported, the index only when it is wanted: host names have no tags. Damaged files are told
+// and answers go without them.
+func (a *app) serviceTags(wanted bool) (index *servicetags.Index, files []servicetags.Manifest) {
 	data, err := a.dataFolder()
 	if err != nil {
 		return nil, nil
 	}
-	index, files, err := servicetags.NewStore(node.CatalogFolder(data), nil).Index()
+	store := servicetags.NewStore(node.CatalogFolder(data), nil)
+	if wanted {
+		index, files, err = store.Index()
+	} else {
+		files, err = store.Current()
+	}
 	if problem := (*finding.Problem)(nil); errors.As(err, &problem) {
 		a.printProblem(problem)
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 
 	"sekisho/internal/endpoint"
 	"sekisho/internal/finding"
@@ -75,6 +76,11 @@ func (a *app) targets(args, files []string) (*targets, error) {
 		}
 	}
 	return t, nil
+}
+
+// addresses reports whether an address or a prefix may be among t.
+func (t *targets) addresses() bool {
+	return len(t.lists) > 0 || slices.ContainsFunc(t.parsed, func(t endpoint.Target) bool { return t.Host == "" })
 }
 
 // each calls f for every target, in order, or with what is wrong with a line and its place. In a list, white space around

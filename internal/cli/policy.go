@@ -111,7 +111,7 @@ func (a *app) policyExplainCommand() *cobra.Command {
 		if program == nil {
 			return &finding.Problem{Findings: finding.List{finding.New("cli.no-configuration", finding.Error, finding.Pos{})}}
 		}
-		tags, tagFiles := a.serviceTags()
+		tags, tagFiles := a.serviceTags(true)
 		book := explain.NewBook(explain.Context{
 			Subject: subject, Program: program, Catalog: catalog.Builtin(), Now: time.Now(), Tags: tags, TagFiles: tagFiles,
 		})

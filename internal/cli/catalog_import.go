@@ -1,0 +1,158 @@
+package cli
+
+import (
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sekisho/internal/node"
+	"sekisho/internal/servicetags"
+)
+
+// importBytes is the largest file that is read to be imported; what each kind allows is less or as much.
+const importBytes = servicetags.MaxBytes
+
+// importer takes one kind of file into the data folder.
+type importer struct {
+	// kind names the file in messages: the text "catalog.import.kind.<kind>".
+	kind string
+	// recognise reports whether the file looks like one of this kind. It judges nothing.
+	recognise func(name string, data []byte) bool
+	// take puts the file into use and returns what to print.
+	take func(name string, data []byte, force bool) (imported, error)
+}
+
+// imported is what "catalog import" prints of one file.
+type imported struct {
+	File    string `json:"file"`
+	Kind    string `json:"kind"`
+	Version string `json:"version"`
+	Date    string `json:"date"`   // of the data; "" when not known
+	Before  string `json:"before"` // the version that was in use; "" when there was none
+	Same    bool   `json:"same"`   // the very file was in use already
+	Entries int    `json:"entries"`
+	Dropped int    `json:"dropped"` // entries of the version before that are gone
+}
+
+// importers are the kinds of file that can be imported, in the order in which they are tried.
+func (a *app) importers(data string) []importer {
+	return []importer{
+		{
+			kind: "service-tags",
+			recognise: func(name string, data []byte) bool {
+				return servicetags.Recognise(data) || strings.HasPrefix(filepath.Base(name), "ServiceTags_")
+			},
+			take: func(name string, body []byte, force bool) (imported, error) {
+				done, err := servicetags.NewStore(node.CatalogFolder(data), time.Now).Import(name, body, force)
+				if err != nil {
+					return imported{}, err
+				}
+				a.printFindings(done.Warnings)
+				row := imported{Version: done.Manifest.Version(), Same: done.Same, Entries: done.Manifest.Prefixes, Dropped: done.Dropped}
+				if !done.Manifest.Date.IsZero() {
+					row.Date = done.Manifest.Date.Format(time.DateOnly)
+				}
+				if done.Before.Cloud != 0 {
+					row.Before = done.Before.Version()
+				}
+				return row, nil
+			},
+		},
+	}
+}
+
+func (a *app) catalogImportCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:     "import FILE...",
+		Short:   a.t("catalog.import.short"),
+		Long:    a.t("catalog.import.long"),
+		Example: "  sekisho catalog import ServiceTags_Public_20251117.json",
+		Args:    cobra.MinimumNArgs(1),
+	}
+	force := c.Flags().Bool("force", false, a.t("catalog.import.flag.force"))
+	o := a.outputFlag(c, "table", "json", "jsonl")
+	c.RunE = func(_ *cobra.Command, args []string) error {
+		data, err := a.dataFolder()
+		if err != nil {
+			return err
+		}
+		done := []imported{}
+		for _, name := range args {
+			row, err := a.importFile(data, name, *force)
+			if err != nil {
+				return err
+			}
+			done = append(done, row)
+			switch o.format {
+			case "jsonl":
+				err = a.printLine(row)
+			case "table":
+				a.printImported(row)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if o.format == "json" {
+			return a.printJSON(done)
+		}
+		return nil
+	}
+	return c
+}
+
+// importFile reads a file, finds out what it is and puts it into use.
+func (a *app) importFile(data, name string, force bool) (imported, error) {
+	body, err := readFile(name, importBytes)
+	if errors.Is(err, errLarge) {
+		return imported{}, a.usage("catalog.import.large", "file", name, "max", strconv.Itoa(importBytes>>20))
+	}
+	if err != nil {
+		return imported{}, err
+	}
+	var kinds []string
+	for _, i := range a.importers(data) {
+		if i.recognise(name, body) {
+			row, err := i.take(name, body, force)
+			row.File, row.Kind = name, i.kind
+			return row, err
+		}
+		kinds = append(kinds, a.t("catalog.import.kind."+i.kind))
+	}
+	return imported{}, a.usage("catalog.import.unknown", "file", name, "kinds", strings.Join(kinds, ", "))
+}
+
+func (a *app) printImported(row imported) {
+	id := "catalog.import.done"
+	if row.Same {
+		id = "catalog.import.same"
+	}
+	a.printf("%s\n", a.t(id, "file", row.File, "kind", a.t("catalog.import.kind."+row.Kind), "version", row.Version, "date", row.Date,
+		"entries", strconv.Itoa(row.Entries), "before", row.Before, "dropped", strconv.Itoa(row.Dropped)))
+}
+
+// errLarge says that a file is larger than what is read.
+var errLarge = errors.New("file too large")
+
+// readFile reads a file of at most most bytes, however large it is.
+func readFile(name string, most int64) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() && info.Size() > most {
+		return nil, errLarge
+	}
+	data, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && int64(len(data)) > most {
+		err = errLarge
+	}
+	return data, err
+}
