@@ -13,7 +13,7 @@ import (
 
 // Context is what an answer is given from.
 type Context struct {
-	Catalog *catalog.Snapshot // nil: the built-in catalog
+	Catalog *catalog.Snapshot // nil: that of Program, else the built-in one; the view that Program was compiled with wins over its own version
 	Program *policy.Program   // nil: the answer has no decision
 	Subject policy.Subject    // who would ask; the zero value is a caller of whom nothing is known
 	Now     time.Time         // from which ages are counted; zero: the catalog's own date

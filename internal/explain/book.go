@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"sync"
@@ -40,6 +41,9 @@ type Book struct {
 
 // NewBook prepares c.
 func NewBook(c Context) *Book {
+	if own := c.Program.Catalog(); own != nil && (c.Catalog == nil || c.Catalog.Version() == own.Version()) {
+		c.Catalog = own // the same version, filled with the organisation's values
+	}
 	if c.Catalog == nil {
 		c.Catalog = catalog.Builtin()
 	}
@@ -81,29 +85,25 @@ func NewBook(c Context) *Book {
 // CatalogAge says which catalog answers.
 func (b *Book) CatalogAge() CatalogAge {
 	return CatalogAge{Version: b.c.Catalog.Version(), AgeDays: days(b.c.Catalog.Date(), b.c.Now),
-		Stale: b.stale(b.c.Catalog.Date(), warnCatalog)}
+		Stale: b.c.Now.Sub(b.c.Catalog.Date()) > cmp.Or(b.c.WarnAge, warnCatalog)}
 }
 
 // TagFiles say which service tags answer; an empty list when none were imported.
-func (b *Book) TagFiles() []TagFile {
-	out := make([]TagFile, 0, len(b.c.TagFiles))
-	for _, m := range b.c.TagFiles {
-		f := TagFile{Version: m.Version(), AgeDays: m.AgeDays(b.c.Now)}
+func (b *Book) TagFiles() []TagFile { return TagFiles(b.c.TagFiles, b.c.Now, b.c.WarnAge) }
+
+// TagFiles describes imported service tags files at now; warnAge is as in Context.
+func TagFiles(list []servicetags.Manifest, now time.Time, warnAge time.Duration) []TagFile {
+	out := make([]TagFile, 0, len(list))
+	for _, m := range list {
+		f := TagFile{Version: m.Version(), AgeDays: m.AgeDays(now)}
 		since := m.Imported
 		if !m.Date.IsZero() {
 			f.Date, since = m.Date.Format(time.DateOnly), m.Date
 		}
-		f.Stale = b.stale(since, warnTags)
+		f.Stale = now.Sub(since) > cmp.Or(warnAge, warnTags)
 		out = append(out, f)
 	}
 	return out
-}
-
-func (b *Book) stale(since time.Time, most time.Duration) bool {
-	if b.c.WarnAge > 0 {
-		most = b.c.WarnAge
-	}
-	return b.c.Now.Sub(since) > most
 }
 
 // signIn reports whether an address, or a part of a prefix, belongs to the published ranges of the sign-in hosts.

@@ -105,8 +105,7 @@ func (n *Node) rebuild() (*built, error) {
 	if problems.HasErrors() {
 		return nil, &finding.Problem{Findings: problems.Sort()}
 	}
-	snapshot := catalog.Builtin()
-	program, found := Compile(c, snapshot)
+	program, found := Compile(c, catalog.Builtin())
 	if found.HasErrors() {
 		return nil, &finding.Problem{Findings: found.Sort()}
 	}
@@ -114,7 +113,7 @@ func (n *Node) rebuild() (*built, error) {
 	if c.Listen.Gateway.V != running.config.Listen.Gateway.V || c.Listen.Operations.V != running.config.Listen.Operations.V {
 		found = append(found, finding.New("node.listen-unchanged", finding.Warning, c.Listen.Gateway.Pos))
 	}
-	return n.build(c, program, append(problems, found...), snapshot, running.edition.Number+1)
+	return n.build(c, program, append(problems, found...), program.Catalog(), running.edition.Number+1)
 }
 
 // authorityOptions are those of the signing authority: it may sign for what the policy can intercept, nothing else.

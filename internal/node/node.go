@@ -104,11 +104,11 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 // start is the order of the house: judge the configuration, take the ports, open what holds state, build the edition,
 // serve. Whatever can be wrong with the configuration is found before the first file is touched.
 func (n *Node) start(ctx context.Context) error {
-	snapshot := catalog.Builtin()
-	program, found := Compile(n.options.Config, snapshot)
+	program, found := Compile(n.options.Config, catalog.Builtin())
 	if found.HasErrors() {
 		return &finding.Problem{Findings: found.Sort()}
 	}
+	snapshot := program.Catalog() // filled with the organisation's values
 
 	gatewayListener, err := n.listen(ctx, "gateway", n.options.Config.Listen.Gateway.V.String())
 	if err != nil {

@@ -61,6 +61,14 @@ func (p *Program) CatalogVersion() string {
 	return p.snap.Version()
 }
 
+// Catalog is the snapshot that the program was compiled against, filled with the organisation's values; nil for nil.
+func (p *Program) Catalog() *catalog.Snapshot {
+	if p == nil {
+		return nil
+	}
+	return p.snap
+}
+
 // Rings returns the rings in the order in which they are asked.
 func (p *Program) Rings() []Ring {
 	if p == nil {
