@@ -53,24 +53,24 @@ func (c *conn) connect(r *request, head *wire.RequestHead) (next bool) {
 		return false
 	}
 	r.status = 200
-	raw, f := c.readHello(r)
+	first, f := c.readHello(r)
 	if f == nil {
 		f = r.judgeTLS()
 	}
 	if f != nil {
-		c.closeWithAlert(r, f, len(raw) > 0)
+		c.closeWithAlert(r, f, first != nil)
 		return false
 	}
 	switch r.decision.Action {
 	case policy.Tunnel:
 		r.open()
-		c.relay(r, up, raw)
+		c.relay(r, up, first)
 		up = nil
 	case policy.Intercept:
 		r.open()
 		spare := up
 		up = nil
-		c.intercept(r, spare, raw)
+		c.intercept(r, spare, first.Raw)
 	default: // a decision that permits what cannot be done here
 		c.closeWithAlert(r, &fault{reason: policy.ReasonInternal, deny: true}, true)
 	}
@@ -239,8 +239,8 @@ func (g *Gateway) upstreamLimits() upstream.Limits {
 const sniKept = 256
 
 // readHello reads the ClientHello and notes what it says. What is no ClientHello is left to the policy, as a Hello
-// whose TLS is false.
-func (c *conn) readHello(r *request) (raw []byte, f *fault) {
+// whose TLS is false; first is nil then.
+func (c *conn) readHello(r *request) (first *hello.Hello, f *fault) {
 	c.timed.ReadStall, c.timed.Phase = 0, time.Now().Add(c.g.lim.Hello)
 	h, err := c.g.steps.ReadHello(c.side.br)
 	c.timed.ReadStall, c.timed.Phase = c.g.lim.BodyStall, time.Time{}
@@ -248,7 +248,7 @@ func (c *conn) readHello(r *request) (raw []byte, f *fault) {
 	switch {
 	case err == nil:
 		r.hello = policy.Hello{SNI: h.SNI, HasSNI: h.HasSNI, RawSNI: h.RawSNI[:min(len(h.RawSNI), sniKept)], TLS: true}
-		return h.Raw, nil
+		return h, nil
 	case errors.As(err, &bad) && !errors.Is(err, io.ErrUnexpectedEOF):
 		r.faultDetail = bad.Code
 		return nil, nil

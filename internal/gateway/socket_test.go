@@ -2,10 +2,14 @@ package gateway
 
 import (
 	"bufio"
+	"bytes"
+	"errors"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"sekisho/internal/audit"
 	"sekisho/internal/policy"
@@ -94,7 +98,19 @@ func TestTheSecondHelloIsHeldToTheName(t *testing.T) {
 		0xCF, 0x21, 0xAD, 0x74, 0xE5, 0x9A, 0x61, 0x11, 0xBE, 0x1D, 0x8C, 0x02, 0x1E, 0x65, 0xB8, 0x91,
 		0xC2, 0xA2, 0x11, 0x16, 0x7A, 0xBB, 0x8C, 0x5E, 0x07, 0x9E, 0x09, 0xE2, 0xC8, 0xA8, 0x33, 0x9C, // RFC 8446, section 4.1.3
 		0, 0x13, 0x01, 0, 0, 0)
-	for _, second := range []string{host, signInHost} {
+	for _, c := range []struct {
+		second  string
+		at      string // once: with the first; early: before the origin asks; after: then
+		between []byte
+	}{
+		{host, "after", nil}, {signInHost, "after", nil}, {host, "after", []byte{20, 3, 3, 0, 1, 1}},
+		// A second hello that came along with the first was sent to the origin with it, before anybody had looked at its name.
+		{host, "once", nil}, {signInHost, "once", nil}, {signInHost, "early", nil},
+		{signInHost, "once", []byte{20, 3, 3, 0, 1, 1}},
+		// Early data that was not offered hid what followed it.
+		{signInHost, "once", []byte{23, 3, 3, 0, 3, 1, 2, 3}}, {host, "once", []byte{23, 3, 3, 0, 3, 1, 2, 3}},
+	} {
+		second, honest := c.second, c.second == host && (len(c.between) == 0 || c.between[0] == 20)
 		w := newWorld(t, baseSpec())
 		w.echo(host)
 		got := make(chan int, 4)
@@ -102,31 +118,74 @@ func TestTheSecondHelloIsHeldToTheName(t *testing.T) {
 			buf := make([]byte, 8<<10)
 			n, _ := c.Read(buf)
 			got <- n
+			time.Sleep(50 * time.Millisecond) // what else is sent, comes
 			_, _ = c.Write(retry)
 			n, _ = c.Read(buf)
 			got <- n
 		})
+		at, between := c.at, c.between
 		c := w.connect(host + ":443")
-		first, next := helloBytes(host), helloBytes(second)
-		_, _ = c.Write(first)
+		first, next := helloBytes(host), append(between, helloBytes(second)...)
+		if at == "once" {
+			_, _ = c.Write(append(bytes.Clone(first), next...))
+		} else {
+			_, _ = c.Write(first)
+		}
+		if at == "early" {
+			time.Sleep(20 * time.Millisecond)
+			_, _ = c.Write(next)
+		}
 		if _, err := io.ReadFull(c, make([]byte, len(retry))); err != nil {
 			t.Fatal(err)
 		}
-		_, _ = c.Write(next)
+		if at == "after" {
+			_, _ = c.Write(next)
+		}
 		if n := <-got; n != len(first) {
 			t.Errorf("the origin got %d bytes of the first hello", n)
 		}
 		n := <-got
 		c.Close()
 		switch {
-		case second == host && n != len(next):
+		case honest && n != len(next):
 			t.Errorf("the origin got %d bytes of an honest second hello", n)
-		case second != host && n != 0:
+		case !honest && n != 0:
 			t.Errorf("%d bytes of a hello for %s reached %s", n, second, host)
-		case second != host:
+		case !honest && len(between) > 0 && between[0] == 23:
+			w.waitReason(policy.ReasonNotTLS)
+		case !honest:
 			w.waitRecord(func(r audit.Record) bool {
 				return r.Reason == "sni-mismatch" && r.SNI == second && r.Error == "second-hello"
 			})
 		}
+	}
+}
+
+// A WebSocket that the origin accepted after a reload that forbids the host lived on: Load had not seen it yet.
+func TestAReloadBeforeThe101EndsTheWebSocket(t *testing.T) {
+	spec := baseSpec()
+	spec.Hosts = append(spec.Hosts, policy.HostSpec{Pattern: policy.At{Text: webSocketHost}, Inspect: true})
+	w := newWorld(t, spec)
+	asked, loaded := make(chan bool), make(chan bool)
+	w.add(webSocketHost, false).setAnswer(func(_ string, _ io.Reader, to io.Writer) bool {
+		asked <- true
+		<-loaded
+		_, err := io.WriteString(to, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
+		for err == nil { // until the gateway cuts it
+			_, err = io.WriteString(to, "ping")
+			time.Sleep(20 * time.Millisecond)
+		}
+		return false
+	})
+	c := w.secure(webSocketHost, "http/1.1")
+	_, _ = io.WriteString(c, "GET /s HTTP/1.1\r\nHost: "+webSocketHost+"\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: x\r\n\r\n")
+	<-asked
+	e := *w.edition
+	e.Number, e.Program = 2, compile(t, baseSpec())
+	w.g.Load(&e)
+	loaded <- true
+	_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	if _, err := io.Copy(io.Discard, c); errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error("the WebSocket is still open")
 	}
 }

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net"
@@ -23,9 +24,9 @@ type tunnel struct {
 }
 
 // relay hands the ClientHello on over the connection that was dialled before the 200, then everything that follows.
-func (c *conn) relay(r *request, up *upstream.Conn, raw []byte) {
+func (c *conn) relay(r *request, up *upstream.Conn, first *hello.Hello) {
 	up.Timed.Alive = c.side.alive
-	sent, received, f := c.introduce(r, up, raw)
+	sent, received, f := c.introduce(r, up, first)
 	if f != nil {
 		up.Close()
 		r.up, r.down = sent, received
@@ -40,12 +41,7 @@ func (c *conn) relay(r *request, up *upstream.Conn, raw []byte) {
 	c.mu.Lock()
 	c.tunnel = t
 	c.mu.Unlock()
-	if e := c.g.edition.Load(); e != r.edition { // loaded while this tunnel was being made: Load did not see it
-		if e == nil {
-			e = &Edition{}
-		}
-		c.cutIfForbidden(e)
-	}
+	c.rejudgeTunnel(r)
 	c.g.metrics.Add(GaugeTunnels, 1)
 	limits := relay.Limits{Idle: c.g.lim.TunnelIdle, HalfClosed: c.g.lim.TunnelHalfClosed}
 	if e := r.edition; e.Catalog != nil {
@@ -65,13 +61,15 @@ func (c *conn) relay(r *request, up *upstream.Conn, raw []byte) {
 }
 
 // introduce sends the ClientHello and passes the origin's first bytes back. An origin that asks for a second hello (RFC
-// 8446, section 4.1.4) may look at the name in that one, so that one is held against the first before it is sent.
-func (c *conn) introduce(r *request, up *upstream.Conn, raw []byte) (sent, received int64, f *fault) {
-	raw = c.side.takeBuffered(raw)
-	if _, err := up.Write(raw); err != nil {
+// 8446, section 4.1.4) may look at the name in that one, so that one is held against the first before it is sent. What
+// the client sent behind the first hello waits until the origin's answer tells what it is: a second hello may be there
+// already, with another name.
+func (c *conn) introduce(r *request, up *upstream.Conn, first *hello.Hello) (sent, received int64, f *fault) {
+	opening, held := first.Raw[:first.Size], first.Raw[first.Size:]
+	if _, err := up.Write(opening); err != nil {
 		return 0, 0, upstreamFault(err)
 	}
-	sent = int64(len(raw))
+	sent = int64(len(opening))
 	up.Timed.ReadStall, up.Timed.Phase = 0, time.Now().Add(c.g.lim.OriginHandshake)
 	defer func() { up.Timed.Phase = time.Time{} }()
 	answer := make([]byte, 0, 4<<10)
@@ -101,27 +99,48 @@ func (c *conn) introduce(r *request, up *upstream.Conn, raw []byte) (sent, recei
 		}
 	}
 	received = int64(len(answer))
-	if !retried {
-		return sent, received, nil
+	if retried {
+		if held, f = c.secondHello(r, first, held); f != nil {
+			return sent, received, f
+		}
 	}
-	c.timed.ReadStall, c.timed.Phase = 0, time.Now().Add(c.g.lim.Hello)
-	second, err := hello.ReadSecond(c.side.br, hello.Limits{})
-	c.timed.ReadStall, c.timed.Phase = c.g.lim.BodyStall, time.Time{}
-	var bad *hello.Error
-	switch {
-	case errors.As(err, &bad):
-		return sent, received, &fault{reason: policy.ReasonNotTLS, detail: "second-" + bad.Code, err: err, deny: true}
-	case err != nil:
-		return sent, received, clientFault(err)
-	case !hello.SameName(&hello.Hello{HasSNI: r.hello.HasSNI, RawSNI: r.hello.RawSNI}, second):
-		r.hello.RawSNI = cut(second.RawSNI, sniKept)
-		return sent, received, &fault{reason: policy.ReasonSNI, detail: "second-hello", deny: true}
-	}
-	rest := c.side.takeBuffered(second.Raw)
+	rest := c.side.takeBuffered(held)
 	if _, err := up.Write(rest); err != nil {
 		return sent, received, upstreamFault(err)
 	}
 	return sent + int64(len(rest)), received, nil
+}
+
+// secondHello reads the hello that answers a HelloRetryRequest, from what was held back and then from the connection,
+// and returns what may be sent on: everything that was read of it and held.
+func (c *conn) secondHello(r *request, first *hello.Hello, held []byte) ([]byte, *fault) {
+	before := bytes.NewReader(held)
+	c.timed.ReadStall, c.timed.Phase = 0, time.Now().Add(c.g.lim.Hello)
+	second, err := hello.ReadSecond(io.MultiReader(before, c.side.br), first, hello.Limits{})
+	c.timed.ReadStall, c.timed.Phase = c.g.lim.BodyStall, time.Time{}
+	var bad *hello.Error
+	switch {
+	case errors.As(err, &bad):
+		return nil, &fault{reason: policy.ReasonNotTLS, detail: "second-" + bad.Code, err: err, deny: true}
+	case err != nil:
+		return nil, clientFault(err)
+	case !hello.SameName(first, second):
+		r.hello.RawSNI = cut(second.RawSNI, sniKept)
+		return nil, &fault{reason: policy.ReasonSNI, detail: "second-hello", deny: true}
+	}
+	return append(second.Raw, held[len(held)-before.Len():]...), nil
+}
+
+// rejudgeTunnel looks at an edition that was loaded while the tunnel of r was being made: Load did not see it.
+func (c *conn) rejudgeTunnel(r *request) {
+	e := c.g.edition.Load()
+	if e == r.edition {
+		return
+	}
+	if e == nil {
+		e = &Edition{}
+	}
+	c.cutIfForbidden(e)
 }
 
 // cutIfForbidden ends the tunnel of c when e would not permit it as it is.
@@ -166,6 +185,7 @@ func (r *request) joinStreams(from io.Reader, to net.Conn, up *upstream.Conn) {
 	c.mu.Lock()
 	c.tunnel = t
 	c.mu.Unlock()
+	c.rejudgeTunnel(r)
 	idle := c.g.lim.TunnelIdle
 	up.Timed.ReadStall, up.Timed.Alive = idle, nil
 	c.timed.ReadStall, c.timed.Alive = idle, nil

@@ -28,6 +28,9 @@ type Hello struct {
 	// Raw is everything that Read took from the connection: the records of the hello and whatever came with them. It is
 	// nil after Parse.
 	Raw []byte
+	// Size is how many bytes of Raw the records of the hello take, with what ReadSecond lets come before them. What is
+	// behind them was not looked at, and may be another hello.
+	Size int
 }
 
 // Extension types (IANA TLS ExtensionType Values).

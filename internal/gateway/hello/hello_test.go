@@ -112,7 +112,7 @@ func TestReadOverEverySplit(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s: %s at %d: %v", name, how, at, err)
 			}
-			if !bytes.Equal(h.Raw, raw) {
+			if !bytes.Equal(h.Raw, raw) || h.Size != len(raw) {
 				t.Fatalf("%s: %s at %d: raw differs", name, how, at)
 			}
 			h.Raw = nil
@@ -270,5 +270,14 @@ func TestReadTakesHelloOfCurl(t *testing.T) {
 	})
 	if h.SNI != "login.live.com" || !slices.Contains(h.ALPN, "http/1.1") {
 		t.Errorf("%+v", h)
+	}
+}
+
+// What came along with a hello is taken, and told apart from it: it may be another hello, with another name.
+func TestSizeEndsWithTheHello(t *testing.T) {
+	first, second := records(named("login.live.com")), records(named("login.microsoftonline.com"))
+	h, err := Read(bytes.NewReader(append(bytes.Clone(first), second...)), Limits{})
+	if err != nil || h.Size != len(first) || !bytes.Equal(h.Raw[:h.Size], first) || h.SNI != "login.live.com" {
+		t.Errorf("%+v %v", h, err)
 	}
 }

@@ -29,16 +29,16 @@ const (
 //
 // It returns io.EOF when the client closes without having sent a byte, *Error otherwise; a reader's error that is not a
 // timeout comes back as it is. What cannot become a ClientHello is refused at its first byte that tells.
-func Read(r io.Reader, lim Limits) (*Hello, error) { return read(r, lim, false) }
+func Read(r io.Reader, lim Limits) (*Hello, error) { return read(r, lim, assembly{}) }
 
-func read(r io.Reader, lim Limits, second bool) (*Hello, error) {
+func read(r io.Reader, lim Limits, a assembly) (*Hello, error) {
 	if lim.Bytes <= 0 {
 		lim.Bytes = defaultBytes
 	}
 	if lim.Records <= 0 {
 		lim.Records = defaultRecords
 	}
-	a := assembly{raw: make([]byte, 0, min(firstRoom, lim.Bytes)), lim: lim, second: second}
+	a.raw, a.lim = make([]byte, 0, min(firstRoom, lim.Bytes)), lim
 	for {
 		msg, err := a.advance()
 		if err != nil {
@@ -49,7 +49,7 @@ func read(r io.Reader, lim Limits, second bool) (*Hello, error) {
 			if err != nil {
 				return nil, err
 			}
-			h.Raw = a.raw
+			h.Raw, h.Size = a.raw, a.next
 			return h, nil
 		}
 		if err := a.more(r); err != nil {
@@ -68,6 +68,7 @@ type assembly struct {
 	message []byte // all fragments, when there is more than one record
 	need    int    // size of the message with its header, 0 while unknown
 	second  bool   // the hello answers a HelloRetryRequest, and may follow other records
+	early   bool   // early data may be among them
 	skipped int    // those
 }
 

@@ -42,15 +42,17 @@ func Retried(first []byte) (retried, known bool) {
 	return known, known
 }
 
-// ReadSecond reads the ClientHello that follows a HelloRetryRequest. A change_cipher_spec record and early data may come
-// before it (RFC 8446, sections 4.2.10 and D.4); they are in Hello.Raw. Otherwise it is Read, but what is no TLS any
-// more is CodeMalformed.
-func ReadSecond(r io.Reader, lim Limits) (*Hello, error) { return read(r, lim, true) }
+// ReadSecond reads the ClientHello that follows a HelloRetryRequest. A change_cipher_spec record may come before it, and
+// early data where first offered it (RFC 8446, sections 4.2.10 and D.4); they are in Hello.Raw. Otherwise it is Read, but
+// what is no TLS any more is CodeMalformed.
+func ReadSecond(r io.Reader, first *Hello, lim Limits) (*Hello, error) {
+	return read(r, lim, assembly{second: true, early: first.EarlyData})
+}
 
 // skip returns the size of the record at the beginning of rec, when it is one that may come before a second hello and is
 // all there.
 func (a *assembly) skip(rec []byte) (int, error) {
-	if len(rec) == 0 || rec[0] != typeCipherSpec && rec[0] != typeData {
+	if len(rec) == 0 || rec[0] != typeCipherSpec && (rec[0] != typeData || !a.early) {
 		if len(rec) > 0 && rec[0] != typeHandshake {
 			return 0, malformed("not a record that a second hello may follow")
 		}

@@ -47,7 +47,7 @@ func TestRetryOfARealClient(t *testing.T) {
 			break
 		}
 	}
-	second, err := ReadSecond(near, Limits{})
+	second, err := ReadSecond(near, first, Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,17 +113,20 @@ func TestReadSecondSkipsWhatMayComeBefore(t *testing.T) {
 		"no-end-of-the-data": {CodeTooLong, bytes.Repeat(append([]byte{23, 3, 3, 0x40, 0}, make([]byte, 1<<14)...), 5)},
 	} {
 		for how, r := range map[string]io.Reader{"at once": bytes.NewReader(c.raw), "byte by byte": oneByte{bytes.NewReader(c.raw)}} {
-			h, err := ReadSecond(r, Limits{})
+			h, err := ReadSecond(r, &Hello{EarlyData: true}, Limits{})
 			if c.code != "" {
 				if !errors.Is(err, &Error{Code: c.code}) || errors.Is(err, io.ErrUnexpectedEOF) {
 					t.Errorf("%s, %s: %v", name, how, err)
 				}
 				continue
 			}
-			if err != nil || h.SNI != "login.live.com" || !bytes.Equal(h.Raw, c.raw) {
+			if err != nil || h.SNI != "login.live.com" || !bytes.Equal(h.Raw, c.raw) || h.Size != len(c.raw) {
 				t.Errorf("%s, %s: %+v %v", name, how, h, err)
 			}
 		}
+	}
+	if _, err := ReadSecond(bytes.NewReader(slices.Concat(early, good)), new(Hello), Limits{}); !errors.Is(err, &Error{Code: CodeMalformed}) {
+		t.Errorf("early data that the first hello did not offer: %v", err)
 	}
 	other, _ := Parse(named("login.microsoftonline.com"))
 	first, _ := Parse(named("login.live.com"))
