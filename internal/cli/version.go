@@ -18,7 +18,7 @@ func (a *app) versionCommand() *cobra.Command {
 		snapshot := catalog.Builtin()
 		// The program's own version is told whatever the state of the data folder.
 		_, files := a.serviceTags(false)
-		tags := explain.NewBook(explain.Context{Catalog: snapshot, Now: time.Now(), TagFiles: files}).TagFiles()
+		tags := explain.TagFiles(files, time.Now(), 0)
 		if o.format == "json" {
 			return a.printJSON(struct {
 				Version  string            `json:"version"`

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"time"
 
+	"sekisho/internal/explain"
 	"sekisho/internal/finding"
 	"sekisho/internal/message"
 )
@@ -28,24 +29,26 @@ type Facts interface {
 
 // Status is the state of one checkpoint.
 type Status struct {
-	Version        string       `json:"version"`
-	Lab            bool         `json:"lab"`
-	Started        time.Time    `json:"started"`
-	Now            time.Time    `json:"now"`
-	Organisation   string       `json:"organisation"`
-	Language       string       `json:"language"` // of pages for whoever states no preference
-	Edition        uint64       `json:"edition"`
-	PolicyHash     string       `json:"policy_hash"`
-	CatalogVersion string       `json:"catalog_version"`
-	CatalogDate    time.Time    `json:"catalog_date"`
-	Gateway        string       `json:"gateway"` // as clients see it
-	PAC            string       `json:"pac"`
-	Root           string       `json:"root"`
-	Features       []Feature    `json:"features"`
-	Rings          []Ring       `json:"rings"`
-	Traffic        Traffic      `json:"traffic"`
-	Audit          Audit        `json:"audit"`
-	Warnings       finding.List `json:"warnings"`
+	Version        string    `json:"version"`
+	Lab            bool      `json:"lab"`
+	Started        time.Time `json:"started"`
+	Now            time.Time `json:"now"`
+	Organisation   string    `json:"organisation"`
+	Language       string    `json:"language"` // of pages for whoever states no preference
+	Edition        uint64    `json:"edition"`
+	PolicyHash     string    `json:"policy_hash"`
+	CatalogVersion string    `json:"catalog_version"`
+	CatalogDate    time.Time `json:"catalog_date"`
+	// ServiceTags are the imported service tags with their age; empty when nobody imported any.
+	ServiceTags []explain.TagFile `json:"service_tags"`
+	Gateway     string            `json:"gateway"` // as clients see it
+	PAC         string            `json:"pac"`
+	Root        string            `json:"root"`
+	Features    []Feature         `json:"features"`
+	Rings       []Ring            `json:"rings"`
+	Traffic     Traffic           `json:"traffic"`
+	Audit       Audit             `json:"audit"`
+	Warnings    finding.List      `json:"warnings"`
 }
 
 // Feature is one feature in use.

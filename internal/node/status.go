@@ -1,14 +1,17 @@
 package node
 
 import (
+	"errors"
 	"strings"
 
 	"sekisho/internal/console"
+	"sekisho/internal/explain"
 	"sekisho/internal/finding"
 	"sekisho/internal/gateway"
 	"sekisho/internal/lab"
 	"sekisho/internal/ops"
 	"sekisho/internal/policy"
+	"sekisho/internal/servicetags"
 )
 
 // warnings are the standing ones: what the configuration says, and what went wrong since.
@@ -23,7 +26,28 @@ func (n *Node) warnings() finding.List {
 	case audit.Store != "":
 		list = append(list, finding.New("node.audit-store", finding.Warning, finding.Pos{}, "cause", audit.Store))
 	}
-	return list
+	_, problems := n.serviceTags()
+	return append(list, problems...)
+}
+
+// serviceTags reads which service tags are imported, three small files, at every call: a "catalog import" beside the
+// running checkpoint shows at once. The findings tell what is old or cannot be read.
+func (n *Node) serviceTags() ([]explain.TagFile, finding.List) {
+	var list finding.List
+	manifests, err := servicetags.NewStore(n.folders.catalog(), n.options.Now).Current()
+	if problem := (*finding.Problem)(nil); errors.As(err, &problem) {
+		for _, f := range problem.Findings {
+			f.Severity = finding.Warning // nothing that the gateway does hangs on it
+			list = append(list, f)
+		}
+	}
+	files := explain.TagFiles(manifests, n.options.Now(), 0)
+	for _, f := range files {
+		if f.Stale {
+			list = append(list, explain.TagsStale(f))
+		}
+	}
+	return files, list
 }
 
 // ready is the detail of /readyz. The checkpoint is ready as soon as it judges; warnings do not take it out of service,
@@ -34,8 +58,10 @@ func (n *Node) ready() ops.Readiness {
 	if b == nil {
 		return ops.Readiness{}
 	}
+	tags, _ := n.serviceTags()
 	return ops.Readiness{
-		Ready: !(n.spool.Full() && b.edition.WhenFull == gateway.RefuseAll), Edition: b.edition.Number, Policy: b.edition.Program.Hash(), Catalog: b.edition.Program.CatalogVersion(),
+		ServiceTags: tags,
+		Ready:       !(n.spool.Full() && b.edition.WhenFull == gateway.RefuseAll), Edition: b.edition.Number, Policy: b.edition.Program.Hash(), Catalog: b.edition.Program.CatalogVersion(),
 		Lab: n.options.Lab, Warnings: n.warnings(),
 	}
 }
@@ -51,6 +77,7 @@ func (n *Node) Status() console.Status {
 		Gateway: n.seenGateway(b.config), PAC: n.seenPAC(b.config), Root: strings.TrimSuffix(n.seenPAC(b.config), "/proxy.pac") + "/ca.pem",
 		Warnings: n.warnings(),
 	}
+	s.ServiceTags, _ = n.serviceTags()
 	audit := n.spool.Stats()
 	s.Audit = console.Audit{Pending: audit.Unstored, Lost: audit.Lost, Full: audit.Full}
 	for _, id := range program.Features() {

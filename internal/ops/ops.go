@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"time"
 
+	"sekisho/internal/explain"
 	"sekisho/internal/finding"
 )
 
@@ -32,12 +33,14 @@ type Parts struct {
 
 // Readiness is the detail of /readyz.
 type Readiness struct {
-	Ready    bool         `json:"ready"`
-	Edition  uint64       `json:"edition"`
-	Policy   string       `json:"policy_hash"`
-	Catalog  string       `json:"catalog_version"`
-	Lab      bool         `json:"lab"`
-	Warnings finding.List `json:"warnings"`
+	Ready   bool   `json:"ready"`
+	Edition uint64 `json:"edition"`
+	Policy  string `json:"policy_hash"`
+	Catalog string `json:"catalog_version"`
+	// ServiceTags are the imported service tags with their age; empty when nobody imported any.
+	ServiceTags []explain.TagFile `json:"service_tags"`
+	Lab         bool              `json:"lab"`
+	Warnings    finding.List      `json:"warnings"`
 }
 
 // Handler joins parts into the mux of the operations listener. The methods of a path that exist but are not GET or
