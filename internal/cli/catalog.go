@@ -13,7 +13,7 @@ import (
 )
 
 func (a *app) catalogCommand() *cobra.Command {
-	return a.noun("catalog", "catalog", a.catalogListCommand(), a.catalogShowCommand(), a.catalogImportCommand())
+	return a.noun("catalog", "catalog", a.catalogListCommand(), a.catalogShowCommand(), a.catalogCheckCommand(), a.catalogImportCommand())
 }
 
 // featureRow is one feature as "catalog list -o json" prints it.
@@ -122,6 +122,10 @@ type setRow struct {
 	Ports        string       `json:"ports"`
 	Hosts        []string     `json:"hosts"`
 	Prefixes     []string     `json:"prefixes"`
+	Templates    []string     `json:"templates,omitempty"`    // names that the section "tenant" fills
+	ServiceTags  []string     `json:"service_tags,omitempty"` // whose address ranges belong to the row
+	Between      *ends        `json:"between,omitempty"`      // of traffic that no host of the catalog is an end of
+	When         catalog.When `json:"when,omitzero"`
 	Condition    catalog.Text `json:"condition,omitzero"`
 	Note         catalog.Text `json:"note,omitzero"`
 	Source       string       `json:"source"`
@@ -130,12 +134,24 @@ type setRow struct {
 	Withdrawn    bool         `json:"withdrawn"`
 }
 
+// ends are the two ends of a row about traffic inside the organisation.
+type ends struct {
+	From catalog.Text `json:"from"`
+	To   catalog.Text `json:"to"`
+}
+
 func describe(set *catalog.Set) setRow {
 	row := setRow{
 		ID: set.ID.String(), Title: set.Title, Category: set.Category.String(), Required: set.Required, LostWithout: set.LostWithout,
 		ExpressRoute: set.ExpressRoute.String(), Ports: set.Ports.String(), Condition: set.Condition, Note: set.Note,
 		Source: set.Source.ID, SourceURL: set.Source.URL, Date: set.Source.Date.Format("2006-01-02"), Withdrawn: !set.Withdrawn.IsZero(),
-		Hosts: []string{}, Prefixes: []string{},
+		Hosts: []string{}, Prefixes: []string{}, ServiceTags: set.Tags, When: set.When,
+	}
+	for _, t := range set.Templates {
+		row.Templates = append(row.Templates, t.String())
+	}
+	if !set.Between.IsZero() {
+		row.Between = &ends{set.Between.From, set.Between.To}
 	}
 	for _, p := range set.Patterns {
 		row.Hosts = append(row.Hosts, p.String())
@@ -185,6 +201,9 @@ func (a *app) printFeature(f *catalog.Feature, sets []setRow) {
 				a.printf("  %s: %s\n", a.t("catalog."+id), value)
 			}
 		}
+		if s.Between != nil {
+			a.printf("  %s\n", a.t("catalog.between", "from", s.Between.From.In(lang), "to", s.Between.To.In(lang)))
+		}
 		detail("lost-without", s.LostWithout)
 		detail("condition", s.Condition)
 		detail("note", s.Note)
@@ -194,9 +213,34 @@ func (a *app) printFeature(f *catalog.Feature, sets []setRow) {
 		for _, h := range s.Hosts {
 			a.printf("    %s\n", h)
 		}
+		for _, t := range s.Templates {
+			a.printf("    %s\n", t)
+		}
+		if len(s.ServiceTags) > 0 {
+			a.printf("    %s\n", a.t("catalog.service-tags", "tags", strings.Join(s.ServiceTags, ", ")))
+		}
+		if words := whenWords(s.When); words != "" {
+			a.printf("  %s\n", a.t("catalog.when", "values", words))
+		}
 		a.printf("%s", fold(s.Prefixes, 4, 100))
 		a.printf("  %s\n", a.t("catalog.source", "source", s.SourceURL, "date", s.Date))
 	}
+}
+
+// whenWords prints a condition by the keys of the section "tenant".
+func whenWords(w catalog.When) string {
+	var out []string
+	add := func(key string, values []string) {
+		if len(values) > 0 {
+			out = append(out, key+" = "+strings.Join(values, " | "))
+		}
+	}
+	add("tenant.cloud", w.Clouds)
+	add("tenant.location", w.Locations)
+	if w.SeamlessSSO != catalog.NotStated {
+		add("tenant.seamless-sso", []string{strconv.FormatBool(w.SeamlessSSO == catalog.Yes)})
+	}
+	return strings.Join(out, ", ")
 }
 
 // fold prints words in lines of at most width columns behind an indent.
