@@ -3,13 +3,16 @@ package policy
 import (
 	"encoding/binary"
 	"net/netip"
+
+	"sekisho/internal/endpoint"
 )
 
 // DecideAddr judges a resolved address of d's host and puts it into the result: the address that was judged is the one
 // to dial. It refuses addresses that are not of the public Internet (the IANA special-purpose registries of RFC 6890
 // and RFC 8190, multicast, cloud metadata), also when IPv6 hides them (IPv4-mapped, NAT64, 6to4), unless
-// Spec.DialAllowed holds them; and for the organisation's own hosts every address of the sign-in hosts, because a name
-// that leads there would be a way around the restriction. An IPv4-mapped address is judged and dialled as IPv4. A d
+// Spec.DialAllowed holds them; and every address of the sign-in hosts for the organisation's own hosts and for hosts
+// that only a wildcard of a feature opens, because a name that leads there would be a way around the restriction (see
+// mayMeetSignIn). An IPv4-mapped address is judged and dialled as IPv4. A d
 // that denies stays as it is.
 func (p *Program) DecideAddr(d Decision, a netip.Addr) Decision {
 	if !d.Allowed() {
@@ -21,7 +24,7 @@ func (p *Program) DecideAddr(d Decision, a netip.Addr) Decision {
 	a = a.Unmap()
 	d.Addr = a
 	inner, hidden := embedded(a)
-	if d.Reason == ReasonOwnHost && (within(p.signInNets, a) || hidden && within(p.signInNets, inner)) {
+	if within(p.signInNets, a) && !p.mayMeetSignIn(&d, a) || hidden && within(p.signInNets, inner) && !p.mayMeetSignIn(&d, inner) {
 		return d.deny(ReasonSignInAddress, builtin("addresses"))
 	}
 	why := special(a)
@@ -29,6 +32,25 @@ func (p *Program) DecideAddr(d Decision, a netip.Addr) Decision {
 		return d
 	}
 	return d.deny(why, builtin("addresses"))
+}
+
+// mayMeetSignIn reports whether d's host may resolve to a, an address of the sign-in hosts. Those hosts and their aliases
+// may, and what a feature names itself. A host that is open only because a wildcard of a feature covers it may when the
+// wildcard is written beneath a sign-in name, as that of certificate authentication, or when a claim names the host
+// beside that very address: nobody else says who answers under a name that may be anything.
+func (p *Program) mayMeetSignIn(d *Decision, a netip.Addr) bool {
+	switch {
+	case d.Reason == ReasonOwnHost:
+		return false
+	case d.Reason != ReasonFeature, d.Rule.Pattern.Kind() == endpoint.Exact, p.underSignIn(d.Host) != "":
+		return true
+	}
+	for _, h := range p.snap.AppendHits(nil, d.Host) {
+		if h.Pattern.Kind() == endpoint.Exact && within(h.Set.Prefixes, a) {
+			return true
+		}
+	}
+	return false
 }
 
 // within reports whether one of prefixes holds a. It is linear: these lists are short.

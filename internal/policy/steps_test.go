@@ -11,10 +11,15 @@ import (
 func TestDecideAddr(t *testing.T) {
 	spec := base()
 	spec.DialAllowed = []netip.Prefix{netip.MustParsePrefix("10.20.0.0/16"), netip.MustParsePrefix("fd12:3456::/32")}
+	spec.Features = append(spec.Features, at(6, "entra.certificate-based-authentication"))
 	p := compile(t, spec)
 	feature := ask(p, enforced, "manage.microsoft.com:443")
 	signIn := ask(p, enforced, "login.microsoftonline.com:443")
 	own := ask(p, enforced, "pay.example.com:443")
+	// A name beneath a feature's wildcard that led to the sign-in hosts was tunnelled, and spoke to them unread.
+	wild := ask(p, enforced, "foo.microsoftonline.com:443")
+	device := ask(p, enforced, "device.login.microsoftonline.com:443")
+	certificate := ask(p, enforced, "contoso.certauth.login.microsoftonline.com:443")
 	tests := []struct {
 		name string
 		d    policy.Decision
@@ -28,6 +33,11 @@ func TestDecideAddr(t *testing.T) {
 		{"sign-in-address-for-an-own-host", own, "20.190.128.5", policy.ReasonSignInAddress},
 		{"sign-in-address-for-an-own-host-mapped", own, "::ffff:20.190.128.5", policy.ReasonSignInAddress},
 		{"sign-in-address-for-an-own-host-nat64", own, "64:ff9b::14be:8005", policy.ReasonSignInAddress},
+		{"sign-in-address-for-a-wildcard-of-a-feature", wild, "20.190.150.7", policy.ReasonSignInAddress},
+		{"sign-in-address-for-a-wildcard-of-a-feature-nat64", wild, "64:ff9b::14be:8005", policy.ReasonSignInAddress},
+		{"wildcard-of-a-feature-elsewhere", wild, "13.107.6.1", ""},
+		{"sign-in-address-for-a-certificate-host", certificate, "20.190.128.5", ""},
+		{"sign-in-address-for-device-login", device, "20.190.128.5", ""},
 		{"own-host-public", own, "93.184.216.34", ""},
 		{"dial-allowed", own, "10.20.3.4", ""},
 		{"dial-allowed-mapped", own, "::ffff:10.20.3.4", ""},
