@@ -31,4 +31,4 @@ bench: ## the benchmarks behind the published figures
 	@set -o pipefail; go test -run '^$$' -bench . -benchmem ./internal/... | grep -vE '^(\?|PASS|ok )'
 
 docs: ## write the generated documents again
-	go test ./internal/config ./internal/house -count=1 -run '^TestDocs$$' -update
+	go test ./internal/config ./internal/catalog ./internal/house -count=1 -run '^TestDocs$$' -update
