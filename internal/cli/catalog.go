@@ -13,7 +13,7 @@ import (
 )
 
 func (a *app) catalogCommand() *cobra.Command {
-	return a.noun("catalog", "catalog", a.catalogListCommand(), a.catalogShowCommand(), a.catalogCheckCommand(), a.catalogImportCommand())
+	return a.noun("catalog", "catalog", a.catalogListCommand(), a.catalogShowCommand(), a.catalogCheckCommand(), a.catalogImportCommand(), a.catalogUpdateCommand())
 }
 
 // featureRow is one feature as "catalog list -o json" prints it.

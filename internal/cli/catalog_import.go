@@ -7,11 +7,9 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"sekisho/internal/node"
 	"sekisho/internal/servicetags"
 )
 
@@ -49,19 +47,7 @@ func (a *app) importers(data string) []importer {
 				return servicetags.Recognise(data) || strings.HasPrefix(filepath.Base(name), "ServiceTags_")
 			},
 			take: func(name string, body []byte, force bool) (imported, error) {
-				done, err := servicetags.NewStore(node.CatalogFolder(data), time.Now).Import(name, body, force)
-				if err != nil {
-					return imported{}, err
-				}
-				a.printFindings(done.Warnings)
-				row := imported{Version: done.Manifest.Version(), Same: done.Same, Entries: done.Manifest.Prefixes, Dropped: done.Dropped}
-				if !done.Manifest.Date.IsZero() {
-					row.Date = done.Manifest.Date.Format(time.DateOnly)
-				}
-				if done.Before.Cloud != 0 {
-					row.Before = done.Before.Version()
-				}
-				return row, nil
+				return a.importTags(data, name, body, force)
 			},
 		},
 	}
@@ -82,29 +68,34 @@ func (a *app) catalogImportCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		done := []imported{}
-		for _, name := range args {
-			row, err := a.importFile(data, name, *force)
-			if err != nil {
-				return err
-			}
-			done = append(done, row)
-			switch o.format {
-			case "jsonl":
-				err = a.printLine(row)
-			case "table":
-				a.printImported(row)
-			}
-			if err != nil {
-				return err
-			}
-		}
-		if o.format == "json" {
-			return a.printJSON(done)
-		}
-		return nil
+		return a.importAll(len(args), o.format, func(i int) (imported, error) { return a.importFile(data, args[i], *force) })
 	}
 	return c
+}
+
+// importAll takes n files, one after the other, and prints what became of each; the first that is refused ends it.
+func (a *app) importAll(n int, format string, take func(i int) (imported, error)) error {
+	done := []imported{}
+	for i := range n {
+		row, err := take(i)
+		if err != nil {
+			return err
+		}
+		done = append(done, row)
+		switch format {
+		case "jsonl":
+			err = a.printLine(row)
+		case "table":
+			a.printImported(row)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if format == "json" {
+		return a.printJSON(done)
+	}
+	return nil
 }
 
 // importFile reads a file, finds out what it is and puts it into use.
