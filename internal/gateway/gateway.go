@@ -22,6 +22,7 @@ import (
 	"crypto/tls"
 	"encoding/hex"
 	"errors"
+	"log"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -60,6 +61,7 @@ type Gateway struct {
 	pool      *upstream.Pool
 	pages     *refusal.Pages
 	pseudonym string      // of this gateway in Via
+	serverLog *log.Logger // of the HTTP/2 server
 	tickets   *tls.Config // holds the keys of session tickets; see tickets.go
 
 	mu        sync.Mutex
@@ -90,6 +92,7 @@ func New(o Options) *Gateway {
 	if g.log == nil {
 		g.log = slog.New(slog.DiscardHandler)
 	}
+	g.serverLog = slog.NewLogLogger(g.log.Handler(), slog.LevelDebug)
 	if g.metrics == nil {
 		g.metrics = noMetrics{}
 	}

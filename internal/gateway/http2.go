@@ -4,17 +4,20 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/net/http2"
 
 	"sekisho/internal/endpoint"
 	"sekisho/internal/gateway/refusal"
+	"sekisho/internal/gateway/upstream"
 	"sekisho/internal/policy"
 	"sekisho/internal/wire"
 )
@@ -29,7 +32,9 @@ func (v *reading) serveHTTP2() {
 	if headBytes <= 0 {
 		headBytes = 64 << 10
 	}
-	base := &http.Server{MaxHeaderBytes: headBytes}
+	// Heads up to twice the limit are read, so that those beyond it are refused, and recorded, by stream.incoming.
+	base := &http.Server{MaxHeaderBytes: 2 * headBytes, ErrorLog: v.c.g.serverLog}
+	frames := &frames{Conn: v.tls, v: v}
 	server := &http2.Server{
 		MaxConcurrentStreams:         lim.Streams,
 		MaxReadFrameSize:             16 << 10, // the least (RFC 9113, section 4.2)
@@ -37,6 +42,8 @@ func (v *reading) serveHTTP2() {
 		MaxUploadBufferPerConnection: 1 << 20,
 		IdleTimeout:                  lim.KeepAlive,
 		WriteByteTimeout:             lim.WriteStall,
+		ReadIdleTimeout:              lim.KeepAlive, // then a PING: the idle time counts without streams only
+		CountError:                   frames.countError,
 	}
 	if err := http2.ConfigureServer(base, server); err != nil {
 		v.connect.fail(&fault{reason: policy.ReasonInternal, err: err, deny: true})
@@ -49,17 +56,23 @@ func (v *reading) serveHTTP2() {
 		cancel()
 		_ = base.Shutdown(gone) // sends GOAWAY and returns; open streams finish
 	})
-	server.ServeConn(v.tls, &http2.ServeConnOpts{BaseConfig: base, Handler: http.HandlerFunc(v.handle)})
+	server.ServeConn(frames, &http2.ServeConnOpts{BaseConfig: base, Handler: http.HandlerFunc(v.handle)})
 	v.c.setDrain(nil)
 }
 
 // handle serves one stream. A panic is a fault of ours: it ends the stream, and nothing was sent on its account.
 func (v *reading) handle(w http.ResponseWriter, h *http.Request) {
+	v.handled.Add(1)
 	r := v.begin(nil)
-	s := &stream{w: w, h: h, ctx: h.Context()}
+	s := newStream(w, h, &v.c.g.lim)
+	defer s.end()
 	defer r.end()
 	defer func() {
-		if cause := recover(); cause != nil {
+		switch cause := recover(); cause {
+		case nil:
+		case http.ErrAbortHandler: // our own way of resetting the stream
+			panic(cause)
+		default:
 			v.c.g.metrics.Count(EventPanic)
 			v.c.g.log.Error("panic", "connection_id", v.c.id, "request_id", r.id, "fault", panicText(cause), "stack", string(debug.Stack()))
 			r.fail(&fault{reason: policy.ReasonInternal, deny: true})
@@ -91,10 +104,57 @@ type stream struct {
 	w     http.ResponseWriter
 	h     *http.Request
 	ctx   context.Context
+	lim   *Limits
+	read  patience // of a read of the body
+	write patience // of a write of the response
 	added []wire.Field
 	begun bool
 	close bool
 	abort bool
+}
+
+func newStream(w http.ResponseWriter, h *http.Request, lim *Limits) *stream {
+	s := &stream{w: w, h: h, ctx: h.Context(), lim: lim}
+	// The server has no limits of its own on one stream that does not move: neither on a body that does not come nor on a
+	// client that gives no window for the answer (RFC 9113, section 5.2).
+	s.read = patience{limit: lim.BodyStall, cut: func() { h.Body.Close() }}
+	s.write = patience{limit: lim.WriteStall, cut: func() { _ = http.NewResponseController(w).SetWriteDeadline(time.Unix(1, 0)) }}
+	return s
+}
+
+// end is the last thing that a handler does with its stream.
+func (s *stream) end() {
+	s.read.end()
+	s.write.end()
+}
+
+// Read reads the request's body for at most BodyStall.
+func (s *stream) Read(p []byte) (int, error) {
+	s.read.start()
+	n, err := s.h.Body.Read(p)
+	if s.read.stop() && n == 0 && err != io.EOF {
+		err = &upstream.StallError{Op: "read", Limit: s.lim.BodyStall}
+	}
+	return n, err
+}
+
+// Write writes the response's body for at most WriteStall.
+func (s *stream) Write(p []byte) (int, error) {
+	s.write.start()
+	n, err := s.w.Write(p)
+	return n, s.wrote(err)
+}
+
+func (s *stream) flush() error {
+	s.write.start()
+	return s.wrote(http.NewResponseController(s.w).Flush())
+}
+
+func (s *stream) wrote(err error) error {
+	if s.write.stop() && err != nil {
+		return &upstream.StallError{Op: "write", Limit: s.lim.WriteStall}
+	}
+	return err
 }
 
 // incoming reads what the request means.
@@ -123,6 +183,11 @@ func (s *stream) incoming() (incoming, *fault) {
 			in.fields = append(in.fields, wire.Field{Name: name, Value: value})
 		}
 	}
+	if err := s.lim.Wire.Check(in.method, in.path, in.fields); err != nil {
+		var e *wire.Error
+		errors.As(err, &e)
+		return in, &fault{reason: refusal.HeadTooLarge, status: e.Status(), detail: e.Code, err: err, deny: true}
+	}
 	switch {
 	case h.ContentLength > 0:
 		in.framing = wire.Framing{Kind: wire.Length, Length: h.ContentLength}
@@ -133,7 +198,7 @@ func (s *stream) incoming() (incoming, *fault) {
 		in.framing = wire.Framing{Kind: wire.Length}
 	}
 	if in.framing.Kind == wire.Chunked || in.framing.Length > 0 {
-		in.body = h.Body
+		in.body = s
 	}
 	return in, nil
 }
@@ -192,7 +257,7 @@ func (s *stream) answer(h *wire.ResponseHead, f wire.Framing, body io.Reader, tr
 	}
 	s.setFields(h)
 	header := s.w.Header()
-	if f.Kind != wire.NoBody {
+	if f.Kind != wire.NoBody || h.Status == 204 { // which has none (RFC 9110, section 8.6)
 		delete(header, "Content-Length")
 	}
 	if f.Kind == wire.Length {
@@ -214,12 +279,11 @@ func (s *stream) answer(h *wire.ResponseHead, f wire.Framing, body io.Reader, tr
 	if f.Kind == wire.NoBody {
 		return 0, nil
 	}
-	flush := http.NewResponseController(s.w).Flush
 	plain := wire.Framing{Kind: wire.UntilClose}
 	if f.Kind == wire.Length {
 		plain = f
 	}
-	n, err := wire.WriteBody(s.w, flush, body, plain, nil)
+	n, err := wire.WriteBody(s, s.flush, body, plain, nil)
 	if err == nil && trailers != nil {
 		for _, t := range trailers() {
 			header.Add(http.TrailerPrefix+t.Name, t.Value)

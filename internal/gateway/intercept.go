@@ -24,6 +24,7 @@ type reading struct {
 	opened  policy.Decision // what the connection was opened under
 	now     atomic.Pointer[judged]
 	spare   atomic.Pointer[upstream.Conn] // dialled before the 200, until the first request takes it
+	handled atomic.Int64                  // streams of HTTP/2 that reached handle
 }
 
 // judged is the decision about a connection by one edition.

@@ -30,6 +30,31 @@ func (l Limits) or() Limits {
 	return l
 }
 
+// Check holds a request that came by another version of HTTP to the limits that it would have had to keep as HTTP/1.1.
+// Errors are *Error.
+func (l Limits) Check(method, target string, fields []Field) error {
+	l = l.or()
+	line := len(method) + len(" ") + len(target) + len(" HTTP/1.1")
+	switch {
+	case line > l.LineBytes:
+		return refuse(CodeTargetTooLong)
+	case len(fields) > l.Fields:
+		return refuse(CodeFieldsTooMany)
+	}
+	head := line + len("\r\n\r\n")
+	for _, f := range fields {
+		size := len(f.Name) + len(": ") + len(f.Value)
+		if size > l.LineBytes {
+			return refuseField(CodeFieldTooLong, f.Name)
+		}
+		head += size + len("\r\n")
+	}
+	if head > l.HeadBytes {
+		return refuse(CodeHeadTooLong)
+	}
+	return nil
+}
+
 // RequestHead is a strictly parsed HTTP/1 request head. The zero value is an empty head, to be filled by
 // ReadRequestInto.
 type RequestHead struct {
