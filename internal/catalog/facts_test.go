@@ -17,6 +17,7 @@ import (
 type fact struct {
 	Host, Kind, Cloud                  string
 	Component, Agent, Phase, Condition string
+	Category                           string
 	Required                           *bool
 	Ports                              []struct{ Proto, Port string }
 	AlternativeOf                      string `json:"alternative_of"`

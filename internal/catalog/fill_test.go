@@ -176,3 +176,35 @@ func TestBuiltinFilled(t *testing.T) {
 		t.Errorf("a filled sign-in alias became %s", c.Class)
 	}
 }
+
+// FuzzTemplate: what is read prints as it was read, and filling it makes one exact name that its tail covers.
+func FuzzTemplate(f *testing.F) {
+	for _, s := range []string{"t{tenant-id}.certauth.login.microsoftonline.com", "{sts-host}", "{a}", "{", "}", "{{region}}.x", "*.{region}.example.com",
+		"{region}.{region}.example.com", "{tenant-name}-my.sharepoint.com", "x{location}.y", "{tenant-id", "\xff{region}.a"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		x, err := catalog.ParseTemplate(s)
+		if err != nil {
+			return
+		}
+		again, err := catalog.ParseTemplate(x.String())
+		if err != nil || again != x {
+			t.Fatalf("%q prints as %q, which is read as %q, %v", s, x, again, err)
+		}
+		if len(x.Holes()) == 0 {
+			t.Fatalf("%q has no hole", x)
+		}
+		filled := x.String()
+		for _, h := range x.Holes() {
+			filled = strings.ReplaceAll(filled, "{"+string(h)+"}", "contoso")
+		}
+		p, err := endpoint.ParsePattern(filled)
+		if err != nil {
+			return // too long, or its neighbours make something else of it; Fill reports that
+		}
+		if tail := x.Tail(); !tail.IsZero() && p.Kind() == endpoint.Exact && !tail.Covers(p) {
+			t.Fatalf("the tail %s of %s does not cover %s", tail, x, p)
+		}
+	})
+}

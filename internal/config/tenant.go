@@ -40,7 +40,7 @@ func tenantSettings() []field[Tenant] {
 			JA: "シームレス シングル サインオンを使うかどうか。",
 			EN: "Whether seamless single sign-on is in use.",
 		}).eg("true"),
-		values("workspaces", directoryID(), func(t *Tenant) *[]Value[string] { return &t.Workspaces }, text{
+		values("workspaces", formed(text{JA: "ワークスペース ID", EN: "workspace id"}, guid, "config.not-a-workspace-id"), func(t *Tenant) *[]Value[string] { return &t.Workspaces }, text{
 			JA: "Log Analytics ワークスペースの ID。Azure portal のワークスペースの [概要] にあります。",
 			EN: "Ids of the Log Analytics workspaces (Azure portal > workspace > Overview).",
 		}).atLeast(1).eg("0d1e2f30-4152-4637-8899-aabbccddeeff"),
