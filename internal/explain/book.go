@@ -32,7 +32,8 @@ type Book struct {
 	setCells map[*catalog.Set]cells
 	tagText  map[*servicetags.Tag][]byte
 	tagTails map[servicetags.Cloud]string
-	tail     []byte // what every line ends in
+	tail     []byte // what every line of JSON ends in
+	noneTail []byte // what a line of CSV ends in that found nothing
 
 	hits []hit
 	raw  []catalog.Hit

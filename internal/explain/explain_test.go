@@ -171,6 +171,23 @@ func TestJSONHasStableNamesAndNoNullLists(t *testing.T) {
 	}
 }
 
+// golden compares got with file, which UPDATE=1 rewrites.
+func golden(t *testing.T, file string, got []byte) {
+	t.Helper()
+	if os.Getenv("UPDATE") != "" {
+		if err := os.WriteFile(file, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s differs:\n%s\nwant:\n%s", file, got, want)
+	}
+}
+
 // TestScreen compares with testdata/<name>.<language>.txt; UPDATE=1 rewrites the files.
 func TestScreen(t *testing.T) {
 	p := program(t)
@@ -190,19 +207,7 @@ func TestScreen(t *testing.T) {
 				if err := explain.Render(&out, answer(t, c.target, c.client, p), message.New(lang), 100); err != nil {
 					t.Fatal(err)
 				}
-				file := filepath.Join("testdata", c.name+"."+lang+".txt")
-				if os.Getenv("UPDATE") != "" {
-					if err := os.WriteFile(file, out.Bytes(), 0o644); err != nil {
-						t.Fatal(err)
-					}
-				}
-				want, err := os.ReadFile(file)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if out.String() != string(want) {
-					t.Errorf("%s differs:\n%s\nwant:\n%s", file, out.String(), want)
-				}
+				golden(t, filepath.Join("testdata", c.name+"."+lang+".txt"), out.Bytes())
 			})
 		}
 	}

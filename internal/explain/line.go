@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strconv"
 	"strings"
+	"time"
 
 	"sekisho/internal/endpoint"
 	"sekisho/internal/servicetags"
@@ -147,7 +148,8 @@ const CSVHead = "target,found,id,match,part,area,feature,region,service,category
 // cells are the fields of a set before and after those that differ from target to target.
 type cells struct{ id, rest []byte }
 
-// AppendCSVLines appends a line for each set (found is "set") and tag ("tag") that covers t, or one line of found "none".
+// AppendCSVLines appends a line for each set (found is "set") and tag ("tag") that covers t, or one line of found "none", whose
+// source is the catalog itself.
 // Several features are separated by spaces, and so are the statements on handling.
 func (b *Book) AppendCSVLines(dst []byte, given string, t endpoint.Target) []byte {
 	begin := len(dst)
@@ -194,9 +196,12 @@ func (b *Book) AppendCSVLines(dst []byte, given string, t endpoint.Target) []byt
 	}
 	if found == 0 {
 		dst = append(dst, target...)
-		dst = append(dst, ",none"...)
-		dst = append(dst, strings.Repeat(",", strings.Count(CSVHead, ",")-1)...)
-		dst = append(dst, '\n')
+		dst = append(dst, ",none,,,,,,,,,,,,"...)
+		if b.noneTail == nil {
+			age := b.CatalogAge()
+			b.noneTail = append(appendCell(b.noneTail, age.Version), ","+b.c.Catalog.Date().Format(time.DateOnly)+","+strconv.Itoa(age.AgeDays)+",\n"...)
+		}
+		dst = append(dst, b.noneTail...)
 	}
 	return dst
 }

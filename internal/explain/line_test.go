@@ -146,6 +146,22 @@ func TestWithdrawnClaimsAreShown(t *testing.T) {
 	}
 }
 
+// TestScreenWithServiceTags compares with testdata/<name>.<language>.txt; UPDATE=1 rewrites the files.
+func TestScreenWithServiceTags(t *testing.T) {
+	c := tagged(t, explain.Context{Catalog: small(t)}, "20261116")
+	for name, given := range map[string]string{"tags": "20.190.128.1", "tags-prefix": "20.190.0.0/16", "tags-none": "52.112.0.1", "withdrawn": "192.0.2.1"} {
+		for _, lang := range message.Languages() {
+			t.Run(name+"."+lang, func(t *testing.T) {
+				var out bytes.Buffer
+				if err := explain.Render(&out, explain.Explain(target(t, given), c), message.New(lang), 100); err != nil {
+					t.Fatal(err)
+				}
+				golden(t, filepath.Join("testdata", name+"."+lang+".txt"), out.Bytes())
+			})
+		}
+	}
+}
+
 // TestLineSaysWhatTheAnswerSays compares the line that is written without reflection with the answer.
 func TestLineSaysWhatTheAnswerSays(t *testing.T) {
 	contexts := map[string]explain.Context{
@@ -232,7 +248,7 @@ func TestCSVLines(t *testing.T) {
 		{"20.190.128.1", "tag", "AzureCloud.southcentralus", "20.190.128.0/24", "false", "", "", "southcentralus", "", "", "", "", "", "service-tags-public", "2026-11-16", "9", ""},
 		{"20.190.128.1", "tag", "AzureCloud", "20.190.128.0/24", "false", "", "", "", "", "", "", "", "", "service-tags-public", "2026-11-16", "9", ""},
 		{"20.190.128.1", "tag", "AzureActiveDirectory", "20.190.128.0/18", "false", "", "", "", "AzureAD", "", "", "", "", "service-tags-public", "2026-11-16", "9", ""},
-		{"https://none.example.org/a,b?\"x\"", "none", "", "", "", "", "", "", "", "", "", "", "", "", "", "", ""},
+		{"https://none.example.org/a,b?\"x\"", "none", "", "", "", "", "", "", "", "", "", "", "", "small", "2026-11-23", "2", ""},
 	}
 	if !reflect.DeepEqual(rows[1:], want) {
 		for _, r := range rows {

@@ -16,6 +16,8 @@ const (
 	// maxTags and maxPrefixes bound one file (chosen: twenty times the public one).
 	maxTags     = 60_000
 	maxPrefixes = 2_000_000
+	// maxFeatures bounds the network features of one tag (chosen: there are five).
+	maxFeatures = 32
 	// heldFree prefixes may be held without doubt about the whole; beyond, one in heldShare (chosen: a slip of a hand
 	// stays a warning, a broken column does not).
 	heldFree  = 10
@@ -226,8 +228,11 @@ func (p *parser) readProperties(t *Tag) bool {
 				return p.skip(0)
 			}
 			return p.array(func() bool {
+				if len(t.Features) == maxFeatures {
+					return p.stop(p.at, "many", "max", strconv.Itoa(maxFeatures))
+				}
 				s, ok := p.shared(key)
-				if len(t.Features) < 32 && s != "" { // chosen: there are five
+				if s != "" {
 					t.Features = append(t.Features, s)
 				}
 				return ok

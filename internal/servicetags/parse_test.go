@@ -125,6 +125,7 @@ func TestMistakes(t *testing.T) {
 		{"a-zone-is-held", edit(`"20.1.2.0/24"`, `"fe80::1%eth0/128"`), "held", 27, false},
 		{"everything-is-held", edit(`"20.1.2.0/24"`, `"0.0.0.0/0", "::/0"`), "wide", 27, false},
 		{"no-prefix-at-all", `{"changeNumber": 1, "cloud": "Public", "values": []}`, "empty", 1, true},
+		{"many-features", edit(`"NSG"`, `"NSG"`+strings.Repeat(`, "x"`, 40)), "many", 15, true},
 		{"many-held", edit(`"20.1.2.0/24"`, `"20.1.2.0/24"`+strings.Repeat(`, "x"`, 11)), "many-held", 33, true},
 	} {
 		t.Run(c.rule, func(t *testing.T) {

@@ -181,3 +181,44 @@ func BenchmarkAddrPublished(b *testing.B) {
 	}
 	b.ReportMetric(float64(n)/float64(i), "hits/op")
 }
+
+// TestPublishedFacts counts what a reader of the file must know: which ranges lie in a region and which do not.
+func TestPublishedFacts(t *testing.T) {
+	x := publishedIndex(t)
+	regionsOf := func(p netip.Prefix) (regions []string) {
+		for _, h := range x.AppendPrefix(nil, p) {
+			if strings.HasPrefix(h.Tag.Name, "AzureCloud.") && !slices.Contains(regions, h.Tag.Region) {
+				regions = append(regions, h.Tag.Region)
+			}
+		}
+		return regions
+	}
+	type count struct{ four, outside int }
+	counts := map[string]count{}
+	for _, tag := range x.Files()[0].Tags {
+		c := count{}
+		for _, p := range tag.Prefixes {
+			regions := regionsOf(p)
+			if len(regions) > 1 {
+				t.Errorf("%s lies in %q", p, regions)
+			}
+			if p.Addr().Is4() {
+				c.four++
+				if len(regions) == 0 {
+					c.outside++
+				}
+			}
+		}
+		counts[tag.Name] = c
+	}
+	for name, want := range map[string]count{
+		"AzureFrontDoor.Frontend":          {90, 24},
+		"AzureFrontDoor.FirstParty":        {42, 42},
+		"AzureFrontDoor.MicrosoftSecurity": {4, 4},
+		"AzureTrafficManager":              {210, 0},
+	} {
+		if counts[name] != want {
+			t.Errorf("%s: %+v, want %+v", name, counts[name], want)
+		}
+	}
+}
