@@ -59,13 +59,65 @@ func (b *Book) AppendJSONLine(dst []byte, given string, t endpoint.Target) []byt
 	dst = strconv.AppendBool(dst, b.signIn(t))
 	if d := b.decide(t, t.Kind == endpoint.URLTarget && t.Scheme == "http"); d != nil {
 		dst = append(dst, `,"decision":`...)
-		dst = append(dst, marshal(d)...)
+		dst = appendDecision(dst, d)
 	}
 	if b.tail == nil {
 		b.tail = append(append([]byte(`,"catalog":`), marshal(b.CatalogAge())...), `,"service_tags":`...)
 		b.tail = append(append(b.tail, marshal(b.TagFiles())...), "}\n"...)
 	}
 	return append(dst, b.tail...)
+}
+
+// appendDecision appends d as encoding/json would (a test holds the two against each other).
+func appendDecision(dst []byte, d *Decision) []byte {
+	open := byte('{')
+	text := func(name, value string) {
+		dst = append(dst, open, '"')
+		dst = append(append(dst, name...), `":`...)
+		dst = appendString(dst, value)
+		open = ','
+	}
+	said := func(name, value string) {
+		if value != "" {
+			text(name, value)
+		}
+	}
+	said("client", d.Client)
+	said("user", d.User)
+	if len(d.Groups) > 0 {
+		dst = append(dst, open)
+		dst = append(append(dst, `"groups":`...), marshal(d.Groups)...)
+		open = ','
+	}
+	text("verdict", d.Verdict)
+	text("action", d.Action)
+	text("reason", d.Reason)
+	dst = append(dst, `,"rule":`...)
+	open = '{'
+	text("text", d.Rule.Text)
+	said("place", d.Rule.Place)
+	said("pattern", d.Rule.Pattern)
+	said("claim", d.Rule.Claim)
+	said("ports", d.Rule.Ports)
+	dst = append(dst, '}')
+	text("ring", d.Ring)
+	text("mode", d.Mode)
+	text("profile", d.Profile)
+	text("would", d.Would)
+	dst = strconv.AppendBool(append(dst, `,"deletes_restriction_headers":`...), d.Deletes)
+	dst = append(dst, `,"sets_headers":[`...)
+	for i, h := range d.Sets {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		open = '{'
+		text("name", h.Name)
+		text("value", h.Value)
+		dst = append(dst, '}')
+	}
+	dst = append(dst, ']')
+	text("policy_hash", d.PolicyHash)
+	return append(dst, '}')
 }
 
 // textOf is a set as JSON without what differs from target to target, and without the closing brace.

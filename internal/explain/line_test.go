@@ -167,7 +167,7 @@ func TestLineSaysWhatTheAnswerSays(t *testing.T) {
 	contexts := map[string]explain.Context{
 		"bare":   {Now: now},
 		"tags":   tagged(t, explain.Context{}, "20261116"),
-		"policy": tagged(t, explain.Context{Program: program(t), Subject: policy.Subject{Client: netip.MustParseAddr("10.1.0.1")}}, "20250101"),
+		"policy": tagged(t, explain.Context{Program: program(t), Subject: policy.Subject{Client: netip.MustParseAddr("10.1.0.1"), User: "a\"b", Groups: []string{"it", "<hr>"}}}, "20250101"),
 		"small":  {Catalog: small(t), Now: now},
 	}
 	for name, c := range contexts {
@@ -194,6 +194,9 @@ func TestLineSaysWhatTheAnswerSays(t *testing.T) {
 				t.Errorf("target %v is not as given", got["target"])
 			}
 			within(t, name+" "+given, got, want)
+			if !reflect.DeepEqual(got["decision"], want["decision"]) {
+				t.Errorf("%s %s: decision %v, want %v", name, given, got["decision"], want["decision"])
+			}
 			for _, s := range got["sets"].([]any) {
 				for _, field := range []string{"id", "area", "feature", "handling", "source"} {
 					if _, ok := s.(map[string]any)[field]; !ok {
