@@ -13,15 +13,9 @@ import (
 	"sekisho/internal/gateway"
 )
 
-// Limits of the road to the real cloud.
-const (
-	// resolveLimit bounds one name look-up; chosen: a resolver that needs longer is down for a person who waits.
-	resolveLimit = 5 * time.Second
-	// dialLimit bounds one TCP connection attempt; chosen: three lost SYN packets (1+2+4 s) and some.
-	dialLimit = 10 * time.Second
-	// maxAddresses is how many addresses of one answer are looked at; chosen: no host that the catalog lists has more.
-	maxAddresses = 16
-)
+// maxAddresses is how many addresses of one answer are looked at; chosen: no host that the catalog lists has more. How
+// long a look-up and a dial may take is the gateway's to say (gateway.Limits), which bounds the context.
+const maxAddresses = 16
 
 // internet is the gateway's network outside the lab: the system's resolver, TCP, and the system's roots with those that
 // the configuration adds.
@@ -30,7 +24,7 @@ func internet(trustFile string) (gateway.Network, error) {
 	if err != nil {
 		return gateway.Network{}, err
 	}
-	dialer := &net.Dialer{Timeout: dialLimit, KeepAlive: 30 * time.Second}
+	dialer := &net.Dialer{KeepAlive: 30 * time.Second}
 	return gateway.Network{Resolve: resolve, Roots: roots, Dial: func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 		return dialer.DialContext(ctx, "tcp", to.String())
 	}}, nil
@@ -39,8 +33,6 @@ func internet(trustFile string) (gateway.Network, error) {
 // resolve asks the system's resolver for the addresses of h, in the order received. The root label is added, so that
 // no search list turns a name that does not exist into another one that does.
 func resolve(ctx context.Context, h endpoint.Host) ([]netip.Addr, error) {
-	ctx, cancel := context.WithTimeout(ctx, resolveLimit)
-	defer cancel()
 	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", h.String()+".")
 	if err != nil {
 		return nil, err

@@ -109,7 +109,9 @@ func people(r policy.Ring) string {
 		clients[i] = p.String()
 	}
 	add("clients", clients)
-	add("users", r.Users)
+	if len(r.Users) > 0 {
+		parts = append(parts, "users: "+itoa(len(r.Users))) // the listener asks for no credentials, so it names nobody
+	}
 	add("groups", r.Groups)
 	if r.Percent > 0 {
 		parts = append(parts, "percent: "+itoa(r.Percent))
