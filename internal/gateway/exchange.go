@@ -57,7 +57,7 @@ type exchange struct {
 	moved  func(policy.Decision) // nil, or told that the origin was found at another address
 
 	head  []byte // serialised
-	small []byte // the body, when it was read whole
+	small []byte // the body, when it was read whole; on the client's account while the exchange runs
 	up    *upstream.Conn
 }
 
@@ -70,7 +70,9 @@ func (x *exchange) run() *fault {
 	if f := x.serialise(); f != nil {
 		return f
 	}
-	if f := x.readSmall(); f != nil {
+	f := x.readSmall()
+	defer func() { x.r.c.account.giveBody(len(x.small)) }()
+	if f != nil {
 		return f
 	}
 	for attempt := 0; ; attempt++ {
@@ -129,15 +131,27 @@ func (x *exchange) readSmall() *fault {
 	if x.body == nil || x.out.Framing.Kind != wire.Length || x.out.Framing.Length > x.r.c.g.lim.SmallBody || x.out.Expect {
 		return nil
 	}
-	x.small = make([]byte, x.out.Framing.Length)
-	if _, err := io.ReadFull(x.body, x.small); err != nil {
-		return clientFault(err)
+	for length, read := int(x.out.Framing.Length), 0; read < length; {
+		// What is announced costs nothing; memory follows what has come.
+		more := min(max(read, firstSmall), length-read)
+		if f := x.r.c.account.takeBody(more, &x.r.c.g.lim); f != nil {
+			return f
+		}
+		x.small = append(x.small, make([]byte, more)...)
+		if _, err := io.ReadFull(x.body, x.small[read:]); err != nil {
+			return clientFault(err)
+		}
+		read += more
 	}
 	x.body = nil
 	x.r.up += int64(len(x.small))
 	x.r.noticeBody(x.small)
 	return nil
 }
+
+// firstSmall is what a short body takes before a byte of it has come; it doubles as they come (chosen: a token request
+// fits).
+const firstSmall = 4 << 10
 
 // staleAfter is how long a kept connection may have waited and still take a request that must not be sent twice
 // (chosen: origins that close sooner than this between two requests are rare).

@@ -68,7 +68,8 @@ type Gateway struct {
 	listeners map[net.Listener]bool
 	own       map[netip.AddrPort]bool // where this gateway itself listens
 	conns     map[*conn]bool
-	perClient map[netip.Addr]int
+	perClient map[netip.Addr]*account
+	strangers account // of clients that hold no connection
 	draining  atomic.Bool
 	work      sync.WaitGroup // connections
 }
@@ -84,7 +85,7 @@ func New(o Options) *Gateway {
 		listeners: map[net.Listener]bool{},
 		own:       map[netip.AddrPort]bool{},
 		conns:     map[*conn]bool{},
-		perClient: map[netip.Addr]int{},
+		perClient: map[netip.Addr]*account{},
 	}
 	if o.Steps != nil {
 		o.Steps(&g.steps)
@@ -217,15 +218,25 @@ func (g *Gateway) admit(tcp net.Conn) {
 	client := addrOf(tcp)
 	c := g.newConn(tcp, client)
 	g.mu.Lock()
-	full := len(g.conns) >= g.lim.Connections || g.perClient[client] >= g.lim.PerClient
+	a := g.perClient[client]
+	full := len(g.conns) >= g.lim.Connections || a != nil && a.connections >= g.lim.PerClient
 	if full || g.draining.Load() {
+		if a == nil {
+			a = &g.strangers
+		}
+		tell := a.tell()
 		g.mu.Unlock()
 		g.metrics.Count(EventTooMany)
-		c.turnAway()
+		c.turnAway(tell)
 		return
 	}
+	if a == nil {
+		a = new(account)
+		g.perClient[client] = a
+	}
+	a.connections++
+	c.account = a
 	g.conns[c] = true
-	g.perClient[client]++
 	g.work.Add(1)
 	g.mu.Unlock()
 	g.metrics.Add(GaugeConnections, 1)
@@ -239,7 +250,7 @@ func (g *Gateway) admit(tcp net.Conn) {
 func (g *Gateway) dismiss(c *conn) {
 	g.mu.Lock()
 	delete(g.conns, c)
-	if g.perClient[c.client]--; g.perClient[c.client] <= 0 {
+	if c.account.connections--; c.account.connections == 0 {
 		delete(g.perClient, c.client)
 	}
 	g.mu.Unlock()

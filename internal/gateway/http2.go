@@ -84,6 +84,10 @@ func (v *reading) handle(w http.ResponseWriter, h *http.Request) {
 	r.authority = cut(endpoint.WithoutUserinfo(h.Host), sniKept)
 	in, f := s.incoming()
 	if f == nil {
+		f = v.c.account.takeStream(&v.c.g.lim)
+		defer v.c.account.giveStream()
+	}
+	if f == nil {
 		f = v.serveRequest(r, in, s, nil)
 	}
 	if f == nil {

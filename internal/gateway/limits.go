@@ -9,12 +9,19 @@ import (
 // Limits bound everything that a client or an origin could make wait or grow. A zero field takes its default. "Chosen"
 // numbers have no source outside this page.
 type Limits struct {
-	// Connections is how many client connections are open at once; default 20,000 (chosen: two descriptors each under
-	// the usual limit of 65,536). One too many is answered 503.
+	// Connections is how many client connections are open at once; default 20,000, and no more than a third of the
+	// descriptors that the process may have beyond 200 (chosen: a connection takes one, its origin another, a third is
+	// room for kept connections; logs, stores and listeners take some tens). One too many is answered 503.
 	Connections int
 	// PerClient is how many of them one address may hold; default 4,096 (chosen: a terminal server with hundreds of
-	// people behind one address is still served).
+	// people behind one address is still served), and no more than a quarter of Connections.
 	PerClient int
+	// PerClientStreams is how many HTTP/2 requests one address may have open on all its connections together; default
+	// 2,048 (chosen: some hundred browsers at their busiest). One too many is answered 503.
+	PerClientStreams int
+	// PerClientBodies is how many bytes of short request bodies (SmallBody) are held for one address at once; default 16
+	// MiB (chosen: thousands of token requests). A request beyond it is answered 503.
+	PerClientBodies int64
 
 	// Wire bounds message heads, on both sides.
 	Wire wire.Limits
@@ -90,10 +97,16 @@ func (l Limits) withDefaults() Limits {
 		}
 	}
 	if l.Connections <= 0 {
-		l.Connections = 20_000
+		l.Connections = min(20_000, max((Descriptors()-200)/3, 8))
 	}
 	if l.PerClient <= 0 {
-		l.PerClient = 4_096
+		l.PerClient = min(4_096, max(l.Connections/4, 1))
+	}
+	if l.PerClientStreams <= 0 {
+		l.PerClientStreams = 2_048
+	}
+	if l.PerClientBodies <= 0 {
+		l.PerClientBodies = 16 << 20
 	}
 	if l.Addresses <= 0 {
 		l.Addresses = 3

@@ -9,18 +9,20 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sekisho/internal/gateway/refusal"
 	"sekisho/internal/gateway/upstream"
 	"sekisho/internal/wire"
 )
 
 // conn is one client connection, from accept to close. One goroutine lives its life; others only cut or drain it.
 type conn struct {
-	g      *Gateway
-	id     string
-	client netip.Addr
-	tcp    net.Conn        // the socket
-	timed  *upstream.Timed // the socket under limits
-	side   *side           // HTTP/1 on the proxy port
+	g       *Gateway
+	id      string
+	client  netip.Addr
+	account *account        // of client; connections of one address share it
+	tcp     net.Conn        // the socket
+	timed   *upstream.Timed // the socket under limits
+	side    *side           // HTTP/1 on the proxy port
 
 	waiting atomic.Bool // between two requests: nothing is lost when it ends
 	mu      sync.Mutex
@@ -95,8 +97,14 @@ func panicText(fault any) string {
 	return "not a runtime error"
 }
 
-// turnAway answers 503 to a connection beyond the limits, without reading it.
-func (c *conn) turnAway() {
+// turnAway answers 503 to a connection beyond the limits, without reading it. tell leaves a record.
+func (c *conn) turnAway(tell bool) {
+	if tell {
+		r := c.begin(nil)
+		r.status = 503
+		r.fail(&fault{reason: refusal.Busy, detail: "connections", deny: true})
+		r.end()
+	}
 	_ = c.tcp.SetDeadline(time.Now().Add(c.g.lim.Linger))
 	_, _ = c.tcp.Write([]byte("HTTP/1.1 503 Service Unavailable\r\nProxy-Status: sekisho; error=connection_limit_reached; details=\"busy\"\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"))
 	c.tcp.Close()

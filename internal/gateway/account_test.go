@@ -1,0 +1,120 @@
+package gateway
+
+import (
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"sekisho/internal/audit"
+)
+
+// One client that announced forty thousand short bodies made the gateway hold 700 MB for bytes that never came.
+func TestShortBodiesAreHeldWithinTheBudgetOfTheirClient(t *testing.T) {
+	w := newWorld(t, baseSpec(), func(o *Options) { o.Limits.PerClientBodies = 20 << 10 })
+	post := append(usual("POST", signInHost), "content-length", "32768")
+	first, second := w.framed(signInHost), w.framed(signInHost) // two connections, one account
+	first.ask(1, false, post...)
+	_ = first.WriteData(1, false, make([]byte, 9<<10)) // 16 KiB are held for it
+	account := func() int64 {
+		w.g.mu.Lock()
+		defer w.g.mu.Unlock()
+		for _, a := range w.g.perClient {
+			return a.bodies.Load()
+		}
+		return -1
+	}
+	for range 100 {
+		if account() == 16<<10 {
+			break
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	second.ask(1, false, post...)
+	_ = second.WriteData(1, false, make([]byte, 5<<10))
+	if got, _ := second.result(); !strings.HasPrefix(got, "503") {
+		t.Errorf("the second: %s", got)
+	}
+	w.waitRecord(func(r audit.Record) bool { return r.Reason == "busy" && r.Error == "bodies" && r.Status == 503 })
+	_ = first.WriteRSTStream(1, 8)
+	w.waitRecord(func(r audit.Record) bool { return strings.HasSuffix(r.Error, "client-gone") })
+	if n := account(); n != 0 {
+		t.Errorf("%d bytes stay on the account", n)
+	}
+	third := w.framed(signInHost)
+	third.ask(1, false, append(usual("POST", signInHost), "content-length", "6000")...)
+	_ = third.WriteData(1, true, make([]byte, 6000))
+	if got, _ := third.result(); got != "200" {
+		t.Errorf("afterwards: %s", got)
+	}
+}
+
+// A hundred streams on each of thousands of connections were open for one address at once.
+func TestTheStreamsOfOneClientAreBounded(t *testing.T) {
+	w := newWorld(t, baseSpec(), func(o *Options) { o.Limits.PerClientStreams = 3 })
+	asked, release := make(chan bool, 8), make(chan bool)
+	w.origin(signInHost).setAnswer(func(head string, body io.Reader, to io.Writer) bool {
+		asked <- true
+		<-release
+		return okAnswer(head, body, to)
+	})
+	a, b := w.framed(signInHost), w.framed(signInHost)
+	for id := uint32(1); id < 7; id += 2 {
+		a.ask(id, true, usual("GET", signInHost)...)
+		<-asked
+	}
+	b.ask(1, true, usual("GET", signInHost)...)
+	if got, _ := b.result(); got != "503" {
+		t.Error(got)
+	}
+	w.waitRecord(func(r audit.Record) bool { return r.Reason == "busy" && r.Error == "streams" })
+	close(release)
+	answers := ""
+	for range 3 { // their frames may be mixed
+		got, _ := a.result()
+		answers += got
+	}
+	if strings.Count(answers, "200") != 3 {
+		t.Error(answers)
+	}
+	c := w.framed(signInHost)
+	c.ask(1, true, usual("GET", signInHost)...)
+	if got, _ := c.result(); got != "200" {
+		t.Errorf("afterwards: %s", got)
+	}
+}
+
+// A connection that was turned away left neither a record nor a line. A flood of them leaves few.
+func TestAConnectionTurnedAwayIsRecorded(t *testing.T) {
+	w := newWorld(t, baseSpec(), func(o *Options) { o.Limits.PerClient = 1 })
+	w.dial()
+	for range 20 {
+		if got := w.raw(""); !strings.HasPrefix(got, "HTTP/1.1 503 ") {
+			t.Fatalf("%q", got)
+		}
+	}
+	r := w.waitRecord(func(r audit.Record) bool { return r.Reason == "busy" })
+	if r.Verdict != "deny" || r.Status != 503 || r.Error != "connections" || r.Client != "127.0.0.1" {
+		t.Errorf("%+v", r)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if n := len(w.records); n > 3 || !strings.Contains(w.log.String(), "reason=busy") {
+		t.Errorf("%d records, log %s", n, w.log.String())
+	}
+}
+
+// The limit was 20,000 whatever the process may have: with 256 descriptors one client took them all.
+func TestLimitsOnConnectionsFollowTheDescriptors(t *testing.T) {
+	n := Descriptors()
+	if n < 16 {
+		t.Fatalf("%d descriptors", n)
+	}
+	l := Limits{}.withDefaults()
+	if l.Connections > 20_000 || l.Connections > max((n-200)/3, 8) || l.PerClient*4 > max(l.Connections, 4) {
+		t.Errorf("%d descriptors: %d connections, %d of one client", n, l.Connections, l.PerClient)
+	}
+	if l := (Limits{Connections: 100}).withDefaults(); l.PerClient != 25 {
+		t.Errorf("%d of 100 for one client", l.PerClient)
+	}
+}
