@@ -104,12 +104,16 @@ type Set struct {
 	Handling     RowHandling  `json:"handling"`      // what the row itself says; for one host see Answer.Handling
 	Source       Source       `json:"source"`
 	Withdrawn    string       `json:"withdrawn,omitempty"` // date
+	// With a policy: the row is for another cloud, location or way of working than the organisation's, and the values of
+	// the section "tenant" that it still lacks.
+	NotForTenant bool           `json:"not_for_tenant,omitempty"`
+	Lacks        []catalog.Hole `json:"lacks,omitempty"`
 }
 
 // Feature names a set, and may be in use.
 type Feature struct {
 	ID    string `json:"id"`
-	InUse bool   `json:"in_use"` // false also without a policy
+	InUse bool   `json:"in_use"` // false also without a policy, and where the row does not apply
 }
 
 // Source says where a statement comes from, and how old it is.

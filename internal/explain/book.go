@@ -218,8 +218,12 @@ func (b *Book) set(h hit) Set {
 	if !h.Set.Withdrawn.IsZero() {
 		s.Withdrawn = h.Set.Withdrawn.Format(time.DateOnly)
 	}
+	applies := h.Set.Applies == catalog.Yes
+	if b.c.Program != nil {
+		s.NotForTenant, s.Lacks = h.Set.Applies == catalog.No, h.Set.Unfilled
+	}
 	for _, f := range b.c.Catalog.FeaturesOf(h.Set.ID) {
-		s.Features = append(s.Features, Feature{ID: string(f), InUse: slices.Contains(b.used, f)})
+		s.Features = append(s.Features, Feature{ID: string(f), InUse: applies && slices.Contains(b.used, f)})
 	}
 	if len(s.Features) > 0 {
 		s.Feature = s.Features[0].ID

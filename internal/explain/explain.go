@@ -204,6 +204,9 @@ func (a *Answer) hint(c Context) {
 	}
 	var features []string
 	for _, s := range a.Sets {
+		if s.NotForTenant || len(s.Lacks) > 0 {
+			continue // naming the feature in the configuration would not open it
+		}
 		for _, f := range s.Features {
 			if s.Withdrawn == "" && !f.InUse && !slices.Contains(features, f.ID) {
 				features = append(features, f.ID)

@@ -240,6 +240,12 @@ func (s *screen) sets(a Answer, most int) {
 		if set.Withdrawn != "" {
 			facts = append(facts, s.text("explain.withdrawn", "date", set.Withdrawn))
 		}
+		if set.NotForTenant {
+			facts = append(facts, s.text("explain.not-for-tenant"))
+		}
+		for _, h := range set.Lacks {
+			facts = append(facts, s.text("explain.lacks", "value", string(h)))
+		}
 		for _, f := range set.Features {
 			mark := f.ID
 			if f.InUse {

@@ -45,6 +45,16 @@ func TestTenantFillsTheCatalog(t *testing.T) {
 		t.Errorf("the answer does not know the tenant's own name: %+v", answer.Sets)
 	}
 
+	if target, err = endpoint.ParseTarget("naprodimedatapri.azureedge.net"); err != nil {
+		t.Fatal(err)
+	}
+	answer = explain.Explain(target, explain.Context{Program: program})
+	for _, s := range answer.Sets {
+		if s.Claim == "intune-page/worldwide/scripts-win32-na" && (!s.NotForTenant || s.Features[0].InUse) {
+			t.Errorf("a row for another location is shown as ours: %+v", s)
+		}
+	}
+
 	c = labConfig(t, "AMSUC0101", "AMSUZ0101")
 	_, found = node.Compile(c, catalog.Builtin())
 	if i := slices.IndexFunc(found, func(f finding.Finding) bool { return f.Code == "catalog.unknown-location" }); i < 0 || found[i].Pos.Line == 0 {
