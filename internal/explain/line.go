@@ -126,6 +126,10 @@ func (b *Book) textOf(h hit) []byte {
 		return text
 	}
 	s := b.set(h)
+	var lacks any // nil leaves the field out, an empty list would not
+	if len(s.Lacks) > 0 {
+		lacks = s.Lacks
+	}
 	text := marshal(struct {
 		ID           string      `json:"id"`
 		Area         string      `json:"area"`
@@ -138,12 +142,14 @@ func (b *Book) textOf(h hit) []byte {
 		Handling     RowHandling `json:"handling"`
 		Source       any         `json:"source"`
 		Withdrawn    string      `json:"withdrawn,omitempty"`
+		NotForTenant bool        `json:"not_for_tenant,omitempty"`
+		Lacks        any         `json:"lacks,omitempty"`
 	}{s.Claim, s.Area, s.Feature, s.Features, s.Category, s.Required, s.Ports, s.ExpressRoute, s.Handling, struct {
 		ID      string `json:"id"`
 		Date    string `json:"date"`
 		Read    string `json:"read"`
 		AgeDays int    `json:"age_days"`
-	}{s.Source.ID, s.Source.Date, s.Source.Read, s.Source.AgeDays}, s.Withdrawn})
+	}{s.Source.ID, s.Source.Date, s.Source.Read, s.Source.AgeDays}, s.Withdrawn, s.NotForTenant, lacks})
 	text = text[:len(text)-1]
 	b.setText[h.Set] = text
 	return text

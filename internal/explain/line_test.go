@@ -197,7 +197,12 @@ func TestLineSaysWhatTheAnswerSays(t *testing.T) {
 			if !reflect.DeepEqual(got["decision"], want["decision"]) {
 				t.Errorf("%s %s: decision %v, want %v", name, given, got["decision"], want["decision"])
 			}
-			for _, s := range got["sets"].([]any) {
+			for i, s := range got["sets"].([]any) {
+				for _, field := range []string{"not_for_tenant", "lacks", "withdrawn"} {
+					if w := want["sets"].([]any)[i].(map[string]any)[field]; !reflect.DeepEqual(s.(map[string]any)[field], w) {
+						t.Errorf("%s: %s is %v, want %v", given, field, s.(map[string]any)[field], w)
+					}
+				}
 				for _, field := range []string{"id", "area", "feature", "handling", "source"} {
 					if _, ok := s.(map[string]any)[field]; !ok {
 						t.Errorf("a set without %s: %v", field, s)
