@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,9 +13,11 @@ import (
 	"sekisho/internal/ca"
 	"sekisho/internal/caller"
 	"sekisho/internal/catalog"
+	"sekisho/internal/catalog/feed"
 	"sekisho/internal/config"
 	"sekisho/internal/finding"
 	"sekisho/internal/gateway"
+	"sekisho/internal/m365"
 	"sekisho/internal/pac"
 	"sekisho/internal/policy"
 )
@@ -26,6 +29,10 @@ type built struct {
 	authority *ca.Authority
 	pac       []byte
 	warnings  finding.List
+
+	archive   *m365.Archive // of the lists that are served on
+	changes   []byte        // feed of changes
+	installed time.Time
 }
 
 // build makes an edition from a configuration whose policy has been compiled. It changes nothing that is running.
@@ -57,9 +64,11 @@ func (n *Node) build(c *config.Config, program *policy.Program, found finding.Li
 	if err != nil {
 		return nil, err
 	}
+	archive, changes := history(Shelf(n.options.Data, n.options.Now))
 	return &built{
 		config: c, edition: edition, authority: authority, pac: script,
-		warnings: found.Of(finding.Warning),
+		warnings: found.Of(finding.Warning), archive: archive, installed: n.options.Now(),
+		changes: feed.Atom(changesURL(n.seenPAC(c)), c.Organisation.Name.V, changes),
 	}, nil
 }
 
@@ -87,7 +96,7 @@ func (n *Node) Reload(ctx context.Context) error {
 	defer n.reloading.Unlock()
 	b, err := n.rebuild()
 	if err != nil {
-		problems := finding.List{finding.New("node.reload-rejected", finding.Warning, finding.Pos{}, "cause", err.Error())}
+		problems := rejection(err)
 		n.rejected.Store(&problems)
 		n.log.Warn("reload rejected", "error", err.Error())
 		return err
@@ -95,6 +104,20 @@ func (n *Node) Reload(ctx context.Context) error {
 	n.rejected.Store(nil)
 	n.install(b)
 	return nil
+}
+
+// rejection words err as standing warnings: that the reload was rejected, and each problem with its place.
+func rejection(err error) finding.List {
+	var problem *finding.Problem
+	if !errors.As(err, &problem) {
+		return finding.List{finding.New("node.reload-rejected", finding.Warning, finding.Pos{}, "cause", err.Error())}
+	}
+	list := finding.List{finding.New("node.reload-rejected", finding.Warning, finding.Pos{}, "cause", "")}
+	for _, f := range problem.Findings.Of(finding.Error) {
+		f.Severity = finding.Warning
+		list = append(list, f)
+	}
+	return list
 }
 
 func (n *Node) rebuild() (*built, error) {
@@ -105,7 +128,11 @@ func (n *Node) rebuild() (*built, error) {
 	if problems.HasErrors() {
 		return nil, &finding.Problem{Findings: problems.Sort()}
 	}
-	program, found := Compile(c, catalog.Builtin())
+	unfilled, err := Catalog(n.options.Data)
+	if err != nil {
+		return nil, err
+	}
+	program, found := Compile(c, unfilled)
 	if found.HasErrors() {
 		return nil, &finding.Problem{Findings: found.Sort()}
 	}

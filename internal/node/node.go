@@ -24,12 +24,14 @@ import (
 	"sekisho/internal/audit"
 	"sekisho/internal/audit/sqlite"
 	"sekisho/internal/catalog"
+	"sekisho/internal/catalog/feed"
 	"sekisho/internal/config"
 	"sekisho/internal/console"
 	"sekisho/internal/endpoint"
 	"sekisho/internal/finding"
 	"sekisho/internal/gateway"
 	"sekisho/internal/lab"
+	"sekisho/internal/m365"
 	"sekisho/internal/ops"
 )
 
@@ -104,7 +106,11 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 // start is the order of the house: judge the configuration, take the ports, open what holds state, build the edition,
 // serve. Whatever can be wrong with the configuration is found before the first file is touched.
 func (n *Node) start(ctx context.Context) error {
-	program, found := Compile(n.options.Config, catalog.Builtin())
+	unfilled, err := Catalog(n.options.Data)
+	if err != nil {
+		return err
+	}
+	program, found := Compile(n.options.Config, unfilled)
 	if found.HasErrors() {
 		return &finding.Problem{Findings: found.Sort()}
 	}
@@ -262,5 +268,11 @@ func (n *Node) parts() ops.Parts {
 		Ready:   n.ready,
 		Metrics: n.metrics.handler(),
 		Console: console.Handler(n),
+		Lists:   m365.Handler(func() *m365.Archive { return n.current.Load().archive }),
+		Changes: func() []byte { return n.current.Load().changes },
+		Feeds: feed.Handler(func() feed.Current {
+			b := n.current.Load()
+			return feed.Current{Snapshot: b.edition.Catalog, InUse: b.edition.Program.Features(), Changed: b.installed}
+		}),
 	}
 }

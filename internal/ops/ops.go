@@ -27,6 +27,12 @@ type Parts struct {
 	Ready func() Readiness
 	// Metrics answers /metrics.
 	Metrics http.Handler
+	// Lists answers the Microsoft 365 endpoints web service (/version, /endpoints/…, /changes/…).
+	Lists http.Handler
+	// Changes returns what changed in the catalog, as an Atom feed (/changes.atom).
+	Changes func() []byte
+	// Feeds answers the lists that firewalls subscribe to (/feeds/NAME.txt).
+	Feeds http.Handler
 	// Console answers everything below / that is not named here.
 	Console http.Handler
 }
@@ -75,6 +81,17 @@ func Handler(parts Parts) http.Handler {
 	})
 	if parts.Ready != nil {
 		mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { ready(w, parts.Ready()) })
+	}
+	if parts.Lists != nil {
+		for _, path := range []string{"GET /version", "GET /version/{instance}", "GET /endpoints/{instance}", "GET /changes/{instance}/{version}"} {
+			mux.Handle(path, parts.Lists)
+		}
+	}
+	if parts.Changes != nil {
+		mux.Handle("GET /changes.atom", document("application/atom+xml; charset=utf-8", parts.Changes))
+	}
+	if parts.Feeds != nil {
+		mux.Handle("GET /feeds/{name}", parts.Feeds)
 	}
 	if parts.Console != nil {
 		mux.Handle("GET /", parts.Console)

@@ -65,7 +65,7 @@ func (e Entries) Text() []byte {
 
 // List returns the list called name ("intune.core.v4.txt"). inUse are the features in use. A feature's list holds what
 // the feature itself claims, without what it requires, because the features that come with it have lists of their own.
-// It returns ErrUnknown for a name that is none. Inbound, withdrawn and unfilled rows are left out.
+// It returns ErrUnknown for a name that is none. Inbound and withdrawn rows, and rows that are not for this organisation, are left out.
 func List(s *catalog.Snapshot, inUse []catalog.FeatureID, name string) (Entries, error) {
 	bare, isText := strings.CutSuffix(name, ".txt")
 	dot := strings.LastIndexByte(bare, '.')
@@ -78,7 +78,9 @@ func List(s *catalog.Snapshot, inUse []catalog.FeatureID, name string) (Entries,
 	} else if _, ok := s.Feature(features[0]); !ok {
 		return Entries{}, ErrUnknown
 	}
-	sets := slices.DeleteFunc(s.SetsOf(features...), func(set *catalog.Set) bool { return set.Direction != catalog.Outbound })
+	sets := slices.DeleteFunc(s.SetsOf(features...), func(set *catalog.Set) bool {
+		return set.Direction != catalog.Outbound || set.Applies == catalog.No
+	})
 	switch kind := Kind(bare[dot+1:]); kind {
 	case FQDN, URL:
 		return Hosts(sets, kind), nil
