@@ -69,7 +69,7 @@ type Record struct {
 
 	// Open says that the record was opened and is not finished: status, totals and error are those of the beginning. The
 	// spool sets it.
-	Open bool `json:"open"`
+	Open bool `json:"open,omitempty"`
 
 	Kind       Kind   `json:"kind"`
 	TimeMicros int64  `json:"time_us"`       // when the decision was taken, since the Unix epoch, UTC
