@@ -106,7 +106,77 @@ func TestCloseWritesWhatWaitsAtTheBound(t *testing.T) {
 	}
 }
 
-func TestRecordDoesNotWaitForTheDisk(t *testing.T) {
+// A flush takes seconds on a busy disk. Writes waited for it, and records for the writes.
+func TestASlowFlushHoldsUpNoWrite(t *testing.T) {
+	release := make(chan struct{})
+	m := &memory{}
+	s := openSpool(t, SpoolOptions{Store: m, MaxBytes: 4 << 20, SegmentBytes: 128 << 10, OpenFile: func(name string) (SegmentFile, error) {
+		f, err := createSegment(name)
+		return slowFile{f, release}, err
+	}})
+	for i := range 10 { // across segments
+		fill(s, 200)
+		until(t, "the disk has them", func() bool { return s.Stats().Waiting == 0 })
+		if i == 4 {
+			time.Sleep(syncEvery) // a flush is asked for, too
+		}
+	}
+	if s.Full() {
+		t.Error("full")
+	}
+	close(release)
+	if err := s.Close(within(t, 10*time.Second)); err != nil {
+		t.Error(err)
+	}
+	if got := m.distinct(s.Boot()); !slices.Equal(got, upTo(2000)) {
+		t.Errorf("%d of 2000 stored", len(got))
+	}
+	if left := files(t, s.o.Dir); len(left) != 0 {
+		t.Errorf("left: %v", left)
+	}
+}
+
+type slowFile struct {
+	SegmentFile
+	release <-chan struct{}
+}
+
+func (f slowFile) Sync() error {
+	<-f.release
+	return f.SegmentFile.Sync()
+}
+
+// Twenty thousand requests that ended at once lost their records to a queue that was written ten times a second, and
+// shut sign-in for everybody, while the disk was idle.
+func TestABurstSlowsDownAndLosesNothing(t *testing.T) {
+	m := &memory{}
+	s := openSpool(t, SpoolOptions{Store: m, Queue: 100})
+	var wait sync.WaitGroup
+	for range 20 {
+		wait.Go(func() { fill(s, 200) })
+	}
+	full := make(chan bool)
+	go func() { wait.Wait(); close(full) }()
+	for done := false; !done; {
+		select {
+		case <-full:
+			done = true
+		default:
+			if s.Full() {
+				t.Error("full")
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}
+	if err := s.Close(within(t, 10*time.Second)); err != nil {
+		t.Error(err)
+	}
+	if st := s.Stats(); st.Lost != 0 || st.Stored != 4000 {
+		t.Errorf("stats %+v", st)
+	}
+}
+
+func TestRecordWaitsAMomentAtMostForTheDisk(t *testing.T) {
 	release := make(chan struct{})
 	s := openSpool(t, SpoolOptions{Store: &memory{}, Queue: 50, OpenFile: func(name string) (SegmentFile, error) {
 		<-release

@@ -24,9 +24,9 @@ func childRecords(dir string) {
 	for i := 1; ; i++ {
 		s.Record(record(i))
 		fmt.Fprintln(out, i, time.Now().UnixMicro())
-		if i%20 == 0 {
+		if i%4 == 0 { // some hundred a second: the test is about the spool, and not about the machine
 			out.Flush()
-			<-time.After(time.Millisecond)
+			<-time.After(4 * time.Millisecond)
 		}
 	}
 }
@@ -65,7 +65,7 @@ func TestKilledProcessLosesNoRecordOlderThanASecond(t *testing.T) {
 			old = max(old, seq)
 		}
 	}
-	if old < 1000 {
+	if old < 100 {
 		t.Fatalf("the process recorded only %d of %d in time to tell", old, last)
 	}
 	m := &memory{}

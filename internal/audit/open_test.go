@@ -122,11 +122,11 @@ func TestTheEndOfWhatWasOpenedIsNeverDroppedForWantOfMemory(t *testing.T) {
 	kept := s.Open(record(1))
 	<-disk.waiting // so its end needs a place of its own
 	fill(s, 3)
+	late := s.Open(record(5)) // no room
+	s.Record(record(6))       // lost, after a wait in vain
 	if !s.Full() {
 		t.Error("not full")
 	}
-	late := s.Open(record(5)) // no room
-	s.Record(record(6))       // lost
 	s.Finish(kept, record(1))
 	lost := s.Open(record(7))
 	s.Finish(lost, record(7)) // never had room: lost like any other

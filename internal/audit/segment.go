@@ -25,15 +25,17 @@ func createSegment(name string) (SegmentFile, error) {
 	return os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL|os.O_APPEND, 0o600)
 }
 
-// segment is one file of whole frames. Its fields are guarded by Spool.mu; file belongs to the writer alone.
+// segment is one file of whole frames. Its fields are guarded by Spool.mu; file belongs to the writer and the flusher.
 type segment struct {
-	name    string
-	size    int64 // of the frames that are whole; the file may have more where a write failed
-	shipped int64 // up to here the store has it
-	frames  int   // whole when written or found, and not yet settled
-	sealed  bool  // nothing more is written to it
-	old     bool  // left by an earlier process
-	file    SegmentFile
+	name     string
+	size     int64 // of the frames that are whole; the file may have more where a write failed
+	shipped  int64 // up to here the store has it
+	frames   int   // whole when written or found, and not yet settled
+	sealed   bool  // nothing more is written to it
+	old      bool  // left by an earlier process
+	doubtful bool  // a write or flush failed: what is in it beyond what is known is not
+	listed   bool  // its name is safe in the folder; the flusher's
+	file     SegmentFile
 }
 
 const segmentSuffix = ".spool"
@@ -100,7 +102,6 @@ func (s *Spool) begin() (*segment, error) {
 	if err != nil {
 		return nil, err
 	}
-	syncFolder(s.o.Dir)
 	g := &segment{name: name, file: f}
 	s.mu.Lock()
 	s.segments = append(s.segments, g)
@@ -109,19 +110,16 @@ func (s *Spool) begin() (*segment, error) {
 	return g, nil
 }
 
-// seal ends the current segment: flushes it, closes it, and lets the shipper delete it. Only the writer calls it.
-func (s *Spool) seal() error {
+// seal ends the current segment, and has it flushed and closed. Only the writer calls it.
+func (s *Spool) seal() {
 	g := s.current
 	if g == nil {
-		return nil
+		return
 	}
-	err := errors.Join(g.file.Sync(), g.file.Close())
 	s.mu.Lock()
-	g.sealed, g.file = true, nil
 	s.current = nil
-	s.discard()
 	s.mu.Unlock()
-	return err
+	s.hand(g, true)
 }
 
 // discard deletes the segments that are sealed and shipped. The caller holds s.mu.

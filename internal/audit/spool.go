@@ -24,6 +24,10 @@ const (
 	// syncEvery is how long written records may stay in the page cache, where a power cut loses them. A killed process
 	// loses none of them.
 	syncEvery = time.Second
+	// roomWait is how long a record waits for room in memory when the disk is slower than those who record: chosen, what a
+	// busy disk takes to make a file, at the end of a request whose answer has been given. After one wait in vain nobody
+	// waits until the disk has taken something.
+	roomWait = time.Second
 	// shipEvery is the least time between two rounds of shipping: chosen, what a report lags behind.
 	shipEvery = 500 * time.Millisecond
 	// retryEvery is how often a disk that refused is tried again: chosen.
@@ -82,8 +86,8 @@ type Stats struct {
 	Store    string `json:"store"`     // the store's last refusal; "" when the last batch went well
 }
 
-// Spool keeps records on disk until a store has them. Obtain it from OpenSpool; safe for concurrent use. Two goroutines
-// belong to it, one that writes and one that ships; both end with Close.
+// Spool keeps records on disk until a store has them. Obtain it from OpenSpool; safe for concurrent use. Three goroutines
+// belong to it, one that writes, one that flushes and one that ships; all end with Close.
 type Spool struct {
 	o    SpoolOptions
 	lock *lockfile.Lock
@@ -95,15 +99,19 @@ type Spool struct {
 	encoding int    // so many of queue, from its first, are being written
 	seq      uint64
 	closed   bool
-	ended    bool       // what earlier processes left open is ended in the store
-	segments []*segment // oldest first
-	current  *segment   // the one being written, also the last of segments; nil: the next write begins one
-	number   uint64     // of the newest segment
-	blocked  bool       // the bound is reached
+	ended    bool          // what earlier processes left open is ended in the store
+	segments []*segment    // oldest first
+	current  *segment      // the one being written, also the last of segments; nil: the next write begins one
+	number   uint64        // of the newest segment
+	blocked  bool          // the bound is reached
+	late     bool          // somebody waited for room in vain since the disk last took something
+	room     chan struct{} // closed when there may be room; nil when nobody waits for it
+	toFlush  []flushing    // in this order
 	stats    Stats
 	moved    chan struct{} // closed and replaced whenever records were stored or lost
 
 	writeNow chan struct{} // capacity 1: there is something to write
+	flushNow chan struct{} // capacity 1: there is something to flush
 	shipNow  chan struct{} // capacity 1: there is something to ship
 	waiting  atomic.Int32  // callers in Flush
 	// Each of capacity 1; cut the pause of a loop short because somebody waits in Flush.
@@ -158,7 +166,7 @@ func OpenSpool(o SpoolOptions) (*Spool, error) {
 	s := &Spool{
 		o: o, lock: lock,
 		moved:    make(chan struct{}),
-		writeNow: make(chan struct{}, 1), shipNow: make(chan struct{}, 1),
+		writeNow: make(chan struct{}, 1), flushNow: make(chan struct{}, 1), shipNow: make(chan struct{}, 1),
 		hurryWrite: make(chan struct{}, 1), hurryShip: make(chan struct{}, 1),
 		stop: make(chan struct{}), written: make(chan struct{}), finished: make(chan struct{}),
 	}
@@ -169,12 +177,14 @@ func OpenSpool(o SpoolOptions) (*Spool, error) {
 	s.shipCtx, s.giveUp = context.WithCancel(context.Background())
 	s.judge()
 	s.done.Go(s.writeLoop)
+	s.done.Go(s.flushLoop)
 	s.done.Go(s.shipLoop)
 	return s, nil
 }
 
-// Record takes a record. It never waits for the disk: what the disk does not take waits in memory, and what memory does
-// not take is dropped and counted in Stats.Lost. Node, Boot, Seq and Open are set here; r.Groups must not change
+// Record takes a record. What the disk has not taken waits in memory. Where memory is full, Record waits for the disk for
+// up to a second, which slows down whoever records faster than the disk takes; what finds no room then is dropped and
+// counted in Stats.Lost. It does not wait for a disk that refuses, nor for the spool's bound. Node, Boot, Seq and Open are set here; r.Groups must not change
 // afterwards.
 func (s *Spool) Record(r Record) { s.Finish(Opened{}, r) }
 
@@ -218,6 +228,9 @@ func (s *Spool) Finish(o Opened, r Record) {
 		s.queue[o.place-s.taken] = r
 		return
 	}
+	if !o.kept {
+		s.awaitRoom()
+	}
 	if s.closed || !o.kept && len(s.queue) >= s.o.Queue {
 		s.stats.Recorded++
 		s.stats.Lost++
@@ -231,26 +244,60 @@ func (s *Spool) put(r Record) (place uint64) {
 	s.stats.Recorded++
 	place = s.taken + uint64(len(s.queue))
 	s.queue = append(s.queue, r)
-	if len(s.queue) == s.o.Queue {
-		s.full.Store(true)
-		s.o.Log.Error("audit records wait for the disk, more will be lost", "waiting", len(s.queue))
-	}
 	nudge(s.writeNow)
+	if 2*len(s.queue) >= s.o.Queue {
+		nudge(s.hurryWrite)
+	}
 	return place
 }
 
+// awaitRoom waits until there is room in the queue, or it is no use to wait. The caller holds s.mu, which is let go
+// meanwhile.
+func (s *Spool) awaitRoom() {
+	var timeout <-chan time.Time
+	for len(s.queue) >= s.o.Queue && !s.closed && !s.late && !s.blocked && s.stats.Disk == "" {
+		if timeout == nil {
+			timeout = time.After(roomWait)
+		}
+		if s.room == nil {
+			s.room = make(chan struct{})
+		}
+		room, vain := s.room, false
+		s.mu.Unlock()
+		select {
+		case <-room:
+		case <-timeout:
+			vain = true
+		}
+		s.mu.Lock()
+		if vain {
+			s.late = s.late || len(s.queue) >= s.o.Queue
+			s.judge()
+			return
+		}
+	}
+}
+
+// stirred wakes whoever waits for room. The caller holds s.mu.
+func (s *Spool) stirred() {
+	if s.room != nil {
+		close(s.room)
+		s.room = nil
+	}
+}
+
 // Full reports that new work should be refused because its record may be lost: the spool is within a sixteenth of its
-// bound (kept for the records of what is under way and of the refusals themselves), the disk refuses writes, or as many
-// records wait in memory as may. It becomes false again by itself when the store takes records or the disk has room. It
+// bound (kept for the records of what is under way and of the refusals themselves), the disk refuses writes, or it takes
+// so little that a record waited for room in memory in vain. It becomes false again by itself when the store takes records or the disk has room. It
 // costs one atomic read.
 func (s *Spool) Full() bool { return s.full.Load() }
 
 // judge sets full from what is known. The caller holds s.mu, or is alone.
 func (s *Spool) judge() {
-	full := s.blocked || s.stats.Disk != "" || s.stats.Bytes >= s.o.MaxBytes-s.o.MaxBytes/16 || len(s.queue) >= s.o.Queue
+	full := s.blocked || s.stats.Disk != "" || s.stats.Bytes >= s.o.MaxBytes-s.o.MaxBytes/16 || s.late
 	if full != s.full.Swap(full) {
 		if full {
-			s.o.Log.Error("audit spool is full", "bytes", s.stats.Bytes, "max_bytes", s.o.MaxBytes, "disk", s.stats.Disk)
+			s.o.Log.Error("audit spool is full", "waiting", len(s.queue), "bytes", s.stats.Bytes, "max_bytes", s.o.MaxBytes, "disk", s.stats.Disk)
 		} else {
 			s.o.Log.Info("audit spool has room again", "bytes", s.stats.Bytes)
 		}
@@ -308,6 +355,7 @@ func (s *Spool) Close(ctx context.Context) error {
 	s.mu.Lock()
 	first := !s.closed
 	s.closed = true
+	s.stirred()
 	s.mu.Unlock()
 	if !first {
 		select {

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// writeLoop writes what is recorded, at most every writeEvery, and flushes it every syncEvery. It ends after stop, with
-// everything written and flushed that the disk takes.
+// writeLoop writes what is recorded, at most every writeEvery and sooner when the queue is half full, and has it flushed
+// every syncEvery. It ends after stop, with everything written that the disk takes.
 func (s *Spool) writeLoop() {
 	defer close(s.written)
 	var dirty <-chan time.Time // fires when written records should be flushed
@@ -23,13 +23,13 @@ func (s *Spool) writeLoop() {
 			s.probe()
 		case <-dirty:
 			dirty = nil
-			s.flush()
+			if s.current != nil {
+				s.hand(s.current, false)
+			}
 			continue
 		case <-s.stop:
 			s.write(true)
-			if err := s.seal(); err != nil {
-				s.refused(err)
-			}
+			s.seal()
 			return
 		}
 		if s.write(false) && dirty == nil {
@@ -43,16 +43,6 @@ func (s *Spool) writeLoop() {
 	}
 }
 
-// flush makes what was written survive a loss of power.
-func (s *Spool) flush() {
-	if s.current == nil {
-		return
-	}
-	if err := s.current.file.Sync(); err != nil {
-		s.refused(err)
-	}
-}
-
 // diskRefuses reports whether the last write or flush failed.
 func (s *Spool) diskRefuses() bool {
 	s.mu.Lock()
@@ -63,6 +53,9 @@ func (s *Spool) diskRefuses() bool {
 // probe tries a disk that refused when there may be nothing to write: without it, a flush that failed once would leave
 // the spool full for as long as nobody records.
 func (s *Spool) probe() {
+	if s.doubtful() {
+		s.seal()
+	}
 	g := s.current
 	if g == nil {
 		var err error
@@ -83,6 +76,13 @@ func (s *Spool) probe() {
 	}
 }
 
+// doubtful reports whether the current segment is to be given up: a flush failed.
+func (s *Spool) doubtful() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.current != nil && s.current.doubtful
+}
+
 // write puts the queue on disk, as far as the disk and the bound let it, and reports whether anything was written. The
 // last write passes the bound, by no more than the queue holds: the choice is between that and losing the records.
 func (s *Spool) write(last bool) (wrote bool) {
@@ -96,6 +96,12 @@ func (s *Spool) write(last bool) (wrote bool) {
 		s.mu.Unlock()
 	}()
 	for len(batch) > 0 {
+		if s.doubtful() {
+			if !last {
+				return wrote // probe begins a new one
+			}
+			s.seal()
+		}
 		g := s.current
 		if g == nil {
 			var err error
@@ -112,15 +118,13 @@ func (s *Spool) write(last bool) (wrote bool) {
 		}
 		buf, n, spoiled := encode(batch, min(inSegment, inAll))
 		if n == 0 && inSegment < inAll && g.size > 0 {
-			if err := s.seal(); err != nil {
-				s.refused(err)
-				return wrote
-			}
+			s.seal()
 			continue
 		}
 		if n == 0 {
 			s.mu.Lock()
 			s.blocked = true
+			s.stirred()
 			s.judge()
 			s.mu.Unlock()
 			return wrote
@@ -141,15 +145,18 @@ func (s *Spool) write(last bool) (wrote bool) {
 		g.size += int64(len(buf))
 		g.frames += n - spoiled
 		s.stats.Bytes += int64(len(buf))
-		s.stats.Disk = ""
+		if !g.doubtful {
+			s.stats.Disk = ""
+		}
 		s.stats.Lost += uint64(spoiled)
-		s.blocked = false
+		s.blocked, s.late = false, false
 		rest := copy(s.queue, s.queue[n:])
 		clear(s.queue[rest:])
 		s.queue = s.queue[:rest]
 		s.taken += uint64(n)
 		batch = s.queue
 		s.encoding = len(batch)
+		s.stirred()
 		s.judge()
 		if spoiled > 0 {
 			s.announce()
@@ -188,12 +195,21 @@ func encode(batch []Record, room int64) (buf []byte, n, spoiled int) {
 // after such an error, so the next try begins a new one.
 func (s *Spool) refused(err error) {
 	s.mu.Lock()
+	s.noteRefusal(err)
+	s.mu.Unlock()
+	s.seal()
+}
+
+// noteRefusal is the part of refused that any goroutine may do. The caller holds s.mu.
+func (s *Spool) noteRefusal(err error) {
 	if s.stats.Disk == "" {
 		s.o.Log.Error("audit spool: the disk refuses", "error", err)
 	}
 	s.stats.Refusals++
 	s.stats.Disk = err.Error()
+	if s.current != nil {
+		s.current.doubtful = true
+	}
+	s.stirred()
 	s.judge()
-	s.mu.Unlock()
-	_ = s.seal()
 }

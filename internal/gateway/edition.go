@@ -35,7 +35,7 @@ type Identifier interface {
 	Identify(addr netip.Addr, proxyAuthorization string) (c caller.Caller, ok bool)
 }
 
-// Recorder takes audit records (audit.Spool). Its methods do not wait.
+// Recorder takes audit records (audit.Spool). Record and Finish may wait a moment for room, the others do not wait.
 type Recorder interface {
 	Record(r audit.Record)
 	// Open takes a record at its decision; Finish takes the whole of it, or of one that was never opened.

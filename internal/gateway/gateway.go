@@ -224,10 +224,14 @@ func (g *Gateway) admit(tcp net.Conn) {
 		if a == nil {
 			a = &g.strangers
 		}
-		tell := a.tell()
+		tell := !g.draining.Load() && a.tell()
 		g.mu.Unlock()
 		g.metrics.Count(EventTooMany)
-		c.turnAway(tell)
+		if tell {
+			g.work.Go(func() { c.turnAway(true) }) // its record may wait for room; those who come next do not
+		} else {
+			c.turnAway(false)
+		}
 		return
 	}
 	if a == nil {
