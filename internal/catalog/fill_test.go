@@ -152,6 +152,9 @@ func TestBuiltinFilled(t *testing.T) {
 		"japaneast.handler.control.monitor.azure.com":                   "azure-monitor-agent/worldwide/agent",
 		"0d1e2f30-4152-4637-8899-aabbccddeeff.ods.opinsights.azure.com": "azure-monitor-agent/worldwide/agent",
 		"contoso-x1.japaneast-1.ingest.monitor.azure.com":               "azure-monitor-agent/worldwide/collection-endpoint",
+		"contoso.sharepoint.com":                                        "sekisho/worldwide/sharepoint-own",
+		"contoso-my.sharepoint.com":                                     "sekisho/worldwide/sharepoint-own",
+		"autodiscover.contoso.onmicrosoft.com":                          "sekisho/worldwide/autodiscover-own",
 	} {
 		if !slices.ContainsFunc(view.AppendHits(nil, endpoint.MustHost(host)), func(h catalog.Hit) bool {
 			return h.Set.ID.String() == claim && h.Pattern.String() == host
