@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -13,7 +14,8 @@ import (
 )
 
 func (a *app) catalogCommand() *cobra.Command {
-	return a.noun("catalog", "catalog", a.catalogListCommand(), a.catalogShowCommand(), a.catalogCheckCommand(), a.catalogImportCommand(), a.catalogUpdateCommand())
+	return a.noun("catalog", "catalog", a.catalogListCommand(), a.catalogShowCommand(), a.catalogCheckCommand(), a.catalogImportCommand(), a.catalogUpdateCommand(),
+		a.catalogHistoryCommand(), a.catalogUseCommand(), a.catalogApproveCommand(), a.catalogDiffCommand(), a.catalogExportCommand())
 }
 
 // featureRow is one feature as "catalog list -o json" prints it.
@@ -31,7 +33,10 @@ func (a *app) catalogListCommand() *cobra.Command {
 	c := &cobra.Command{Use: "list", Short: a.t("catalog.list.short"), Args: cobra.NoArgs}
 	o := a.outputFlag(c, "table", "json", "csv")
 	c.RunE = func(*cobra.Command, []string) error {
-		snapshot := catalog.Builtin()
+		snapshot, err := a.snapshot()
+		if err != nil {
+			return err
+		}
 		var list []featureRow
 		for _, f := range snapshot.Features() {
 			list = append(list, summarise(snapshot, f))
@@ -62,17 +67,12 @@ func (a *app) catalogListCommand() *cobra.Command {
 
 // summarise counts what a feature names by itself, without the features that come with it.
 func summarise(snapshot *catalog.Snapshot, f *catalog.Feature) featureRow {
-	row := featureRow{ID: f.ID, Title: f.Title, Requires: f.Requires}
-	for _, id := range f.Claims {
-		set, ok := snapshot.Set(id)
-		if !ok {
-			continue
-		}
-		row.Sets++
-		row.Hosts += len(set.Patterns)
-		row.Prefixes += len(set.Prefixes)
-		if date := set.Source.Date.Format("2006-01-02"); date > row.Newest {
-			row.Newest = date
+	count := snapshot.CountFeature(f.ID)
+	row := featureRow{ID: f.ID, Title: f.Title, Requires: f.Requires, Sets: count.Sets, Hosts: count.Hosts, Prefixes: count.Prefixes}
+	var newest time.Time
+	for _, set := range snapshot.SetsOf(f.ID) {
+		if set.Source.Date.After(newest) {
+			newest, row.Newest = set.Source.Date, set.Source.DateText()
 		}
 	}
 	return row
@@ -87,7 +87,10 @@ func (a *app) catalogShowCommand() *cobra.Command {
 	}
 	o := a.outputFlag(c, "table", "json")
 	c.RunE = func(_ *cobra.Command, args []string) error {
-		snapshot := catalog.Builtin()
+		snapshot, err := a.snapshot()
+		if err != nil {
+			return err
+		}
 		feature, ok := snapshot.Feature(catalog.FeatureID(args[0]))
 		if !ok {
 			return a.usage("catalog.unknown-feature", "feature", args[0], "features", strings.Join(featureNames(snapshot), ", "))
@@ -144,7 +147,7 @@ func describe(set *catalog.Set) setRow {
 	row := setRow{
 		ID: set.ID.String(), Title: set.Title, Category: set.Category.String(), Required: set.Required, LostWithout: set.LostWithout,
 		ExpressRoute: set.ExpressRoute.String(), Ports: set.Ports.String(), Condition: set.Condition, Note: set.Note,
-		Source: set.Source.ID, SourceURL: set.Source.URL, Date: set.Source.Date.Format("2006-01-02"), Withdrawn: !set.Withdrawn.IsZero(),
+		Source: set.Source.ID, SourceURL: set.Source.URL, Date: set.Source.DateText(), Withdrawn: !set.Withdrawn.IsZero(),
 		Hosts: []string{}, Prefixes: []string{}, ServiceTags: set.Tags, When: set.When,
 	}
 	for _, t := range set.Templates {

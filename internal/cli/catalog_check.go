@@ -22,7 +22,10 @@ func (a *app) catalogCheckCommand() *cobra.Command {
 	}
 	o := a.outputFlag(c, "table", "json", "csv")
 	c.RunE = func(_ *cobra.Command, args []string) error {
-		snapshot := catalog.Builtin()
+		snapshot, err := a.snapshot()
+		if err != nil {
+			return err
+		}
 		claims := map[catalog.ClaimID]bool{}
 		for _, name := range args {
 			feature, ok := snapshot.Feature(catalog.FeatureID(name))

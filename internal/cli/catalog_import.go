@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sekisho/internal/m365"
 	"sekisho/internal/servicetags"
 )
 
@@ -48,6 +49,13 @@ func (a *app) importers(data string) []importer {
 			},
 			take: func(name string, body []byte, force bool) (imported, error) {
 				return a.importTags(data, name, body, force)
+			},
+		},
+		{
+			kind:      "m365-list",
+			recognise: func(_ string, body []byte) bool { return m365.Recognise(body) },
+			take: func(name string, body []byte, force bool) (imported, error) {
+				return a.importList(data, name, body, force)
 			},
 		},
 	}

@@ -33,7 +33,11 @@ func (a *app) configCheckCommand() *cobra.Command {
 		}
 		settings, problems := a.loadConfig(false, nil)
 		if !problems.HasErrors() {
-			_, found := node.Compile(settings, catalog.Builtin())
+			snapshot, err := a.snapshot()
+			if err != nil {
+				return err
+			}
+			_, found := node.Compile(settings, snapshot)
 			problems = append(problems, found...)
 		}
 		problems.Sort()

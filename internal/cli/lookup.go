@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"sekisho/internal/catalog"
 	"sekisho/internal/endpoint"
 	"sekisho/internal/explain"
 	"sekisho/internal/finding"
@@ -58,7 +57,11 @@ func (a *app) program(lab bool) (*policy.Program, finding.List, error) {
 	if problems.HasErrors() {
 		return nil, nil, &finding.Problem{Findings: problems.Sort()}
 	}
-	program, found := node.Compile(settings, catalog.Builtin())
+	snapshot, err := a.snapshot()
+	if err != nil {
+		return nil, nil, err
+	}
+	program, found := node.Compile(settings, snapshot)
 	found = append(problems, found...).Sort()
 	if found.HasErrors() {
 		return nil, nil, &finding.Problem{Findings: found}
@@ -103,8 +106,12 @@ func (a *app) lookupCommand() *cobra.Command {
 			return err
 		}
 		tags, tagFiles := a.serviceTags(input.addresses())
+		snapshot, err := a.snapshot()
+		if err != nil {
+			return err
+		}
 		book := explain.NewBook(explain.Context{
-			Subject: subject, Program: program, Catalog: catalog.Builtin(), Now: time.Now(), Tags: tags, TagFiles: tagFiles,
+			Subject: subject, Program: program, Catalog: snapshot, Now: time.Now(), Tags: tags, TagFiles: tagFiles,
 			WarnAge: time.Duration(*warnAge) * 24 * time.Hour,
 		})
 		return a.lookup(c.Context(), input, book, o.format)

@@ -5,7 +5,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"sekisho/internal/catalog"
 	"sekisho/internal/endpoint"
 	"sekisho/internal/explain"
 	"sekisho/internal/finding"
@@ -28,7 +27,11 @@ func (a *app) policyCheckCommand() *cobra.Command {
 		if problems.HasErrors() {
 			return &finding.Problem{Findings: problems.Sort()}
 		}
-		program, found := node.Compile(settings, catalog.Builtin())
+		snapshot, err := a.snapshot()
+		if err != nil {
+			return err
+		}
+		program, found := node.Compile(settings, snapshot)
 		found = append(problems, found...).Sort()
 		if found.HasErrors() {
 			return &finding.Problem{Findings: found}
@@ -112,8 +115,12 @@ func (a *app) policyExplainCommand() *cobra.Command {
 			return &finding.Problem{Findings: finding.List{finding.New("cli.no-configuration", finding.Error, finding.Pos{})}}
 		}
 		tags, tagFiles := a.serviceTags(true)
+		snapshot, err := a.snapshot()
+		if err != nil {
+			return err
+		}
 		book := explain.NewBook(explain.Context{
-			Subject: subject, Program: program, Catalog: catalog.Builtin(), Now: time.Now(), Tags: tags, TagFiles: tagFiles,
+			Subject: subject, Program: program, Catalog: snapshot, Now: time.Now(), Tags: tags, TagFiles: tagFiles,
 		})
 		var answers []explain.Answer
 		for _, arg := range args {

@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"sekisho/internal/catalog"
 	"sekisho/internal/explain"
 )
 
@@ -15,7 +14,10 @@ func (a *app) versionCommand() *cobra.Command {
 	c := &cobra.Command{Use: "version", Short: a.t("version.short"), Args: cobra.NoArgs}
 	o := a.outputFlag(c, "table", "json")
 	c.RunE = func(*cobra.Command, []string) error {
-		snapshot := catalog.Builtin()
+		snapshot, err := a.snapshot()
+		if err != nil {
+			return err
+		}
 		// The program's own version is told whatever the state of the data folder.
 		_, files := a.serviceTags(false)
 		tags := explain.TagFiles(files, time.Now(), 0)

@@ -1,0 +1,257 @@
+package cli
+
+import (
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sekisho/internal/catalog"
+	"sekisho/internal/catalog/feed"
+	"sekisho/internal/catalog/library"
+	"sekisho/internal/finding"
+	"sekisho/internal/m365"
+	"sekisho/internal/node"
+)
+
+// snapshot is the version of the catalog that is in use in the data folder.
+func (a *app) snapshot() (*catalog.Snapshot, error) {
+	data, err := a.dataFolder()
+	if err != nil {
+		return nil, err
+	}
+	return node.Catalog(data)
+}
+
+// shelf is the versions of the catalog that are kept in the data folder.
+func (a *app) shelf() (*library.Library, error) {
+	data, err := a.dataFolder()
+	if err != nil {
+		return nil, err
+	}
+	return node.Shelf(data, nil), nil
+}
+
+// mostDropped is the share of one list, in percent, that a new version may drop without being approved.
+const mostDropped = 20
+
+// importList puts a body of the endpoints web service on the shelf and into use.
+func (a *app) importList(data, name string, body []byte, force bool) (imported, error) {
+	instance, version, ok := m365.FromName(filepath.Base(name))
+	if !ok {
+		return imported{}, finding.Fail("m365.no-instance", nil, "file", filepath.Base(name))
+	}
+	limit := mostDropped
+	if force {
+		limit = 100
+	}
+	added, err := node.Shelf(data, nil).Add(limit, node.ListSource(instance, version, time.Now(), body))
+	if err != nil {
+		return imported{}, err
+	}
+	a.printFindings(added.Findings)
+	for _, l := range added.Version.Losses {
+		if added.Version.Waiting && l.Percent() > limit {
+			a.notef("%s: %s\n", a.t("warning"), a.t("catalog.waiting", "version", added.Version.Name,
+				"percent", strconv.Itoa(l.Percent()), "list", l.Source+"/"+l.Cloud))
+		}
+	}
+	row := imported{Version: string(instance) + " " + version, Same: added.Same, Dropped: len(added.Difference.Hosts.Removed) + len(added.Difference.Prefixes.Removed)}
+	if list, _ := m365.ReadEndpoints(name, instance, body); list != nil {
+		row.Entries = len(list.Rows)
+	}
+	if added.Version.Waiting {
+		return row, errFound
+	}
+	return row, nil
+}
+
+func (a *app) catalogHistoryCommand() *cobra.Command {
+	c := &cobra.Command{Use: "history", Short: a.t("catalog.history.short"), Args: cobra.NoArgs}
+	o := a.outputFlag(c, "table", "json", "csv")
+	c.RunE = func(*cobra.Command, []string) error {
+		shelf, err := a.shelf()
+		if err != nil {
+			return err
+		}
+		versions, err := shelf.History()
+		if err != nil {
+			return err
+		}
+		if o.format == "json" {
+			return a.printJSON(versions)
+		}
+		r := rows{columns: []column{
+			{"version", a.t("catalog.history.column.version")}, {"state", a.t("catalog.history.column.state")},
+			{"made", a.t("catalog.history.column.made")}, {"sources", a.t("catalog.history.column.sources")},
+		}}
+		for _, v := range versions {
+			state, made := "--", "--"
+			switch {
+			case v.Current:
+				state = "OK"
+			case v.Waiting:
+				state = "WARN"
+			}
+			if !v.Made.IsZero() {
+				made = v.Made.Format(time.RFC3339)
+			}
+			var sources []string
+			for _, s := range v.Sources {
+				sources = append(sources, strings.TrimSpace(s.Name+" "+s.Version))
+			}
+			r.cells = append(r.cells, []string{v.Name, state, made, strings.Join(sources, ", ")})
+		}
+		if o.format == "csv" {
+			return a.printCSV(r)
+		}
+		a.printTable(r)
+		return nil
+	}
+	return c
+}
+
+func (a *app) catalogUseCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "use VERSION", Short: a.t("catalog.use.short"), Args: cobra.ExactArgs(1),
+		Example: "  sekisho catalog use builtin",
+		RunE: func(_ *cobra.Command, args []string) error {
+			shelf, err := a.shelf()
+			if err != nil {
+				return err
+			}
+			if err := shelf.Use(args[0]); err != nil {
+				return err
+			}
+			a.printf("%s\n", a.t("catalog.used", "version", args[0]))
+			return nil
+		},
+	}
+}
+
+func (a *app) catalogApproveCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "approve", Short: a.t("catalog.approve.short"), Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			shelf, err := a.shelf()
+			if err != nil {
+				return err
+			}
+			name, err := shelf.Approve()
+			if err != nil {
+				return err
+			}
+			a.printf("%s\n", a.t("catalog.used", "version", name))
+			return nil
+		},
+	}
+}
+
+// versionNamed finds a version by name, by "current", or by day: the newest that was made on or before it.
+func versionNamed(shelf *library.Library, name string) (string, error) {
+	versions, err := shelf.History()
+	if err != nil {
+		return "", err
+	}
+	for _, v := range versions {
+		if v.Name == name || v.Current && name == "current" {
+			return v.Name, nil
+		}
+	}
+	day, err := time.Parse(time.DateOnly, name)
+	if err != nil {
+		return "", finding.Fail("library.unknown", nil, "version", name)
+	}
+	for _, v := range slices.Backward(versions) {
+		if v.Made.Before(day.AddDate(0, 0, 1)) && !v.Waiting {
+			return v.Name, nil
+		}
+	}
+	return "", finding.Fail("library.unknown", nil, "version", name)
+}
+
+func (a *app) catalogDiffCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "diff A B", Short: a.t("catalog.diff.short"), Long: a.t("catalog.diff.long"), Args: cobra.ExactArgs(2),
+		Example: "  sekisho catalog diff builtin current",
+	}
+	o := a.outputFlag(c, "table", "json")
+	c.RunE = func(_ *cobra.Command, args []string) error {
+		shelf, err := a.shelf()
+		if err != nil {
+			return err
+		}
+		var sides [2]*catalog.Snapshot
+		for i, arg := range args {
+			name, err := versionNamed(shelf, arg)
+			if err != nil {
+				return err
+			}
+			if sides[i], err = shelf.Snapshot(name); err != nil {
+				return err
+			}
+		}
+		d := catalog.Diff(sides[0], sides[1])
+		switch {
+		case o.format == "json":
+			if err := a.printJSON(d); err != nil {
+				return err
+			}
+		case d.IsZero():
+			a.printf("%s\n", a.t("catalog.diff.same", "from", d.From, "to", d.To))
+		default:
+			a.printf("%s", feed.Lines(d))
+		}
+		if !d.IsZero() {
+			return errFound
+		}
+		return nil
+	}
+	return c
+}
+
+func (a *app) catalogExportCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "export", Short: a.t("catalog.export.short"), Args: cobra.NoArgs,
+		Example: "  sekisho catalog export --area MEM --kind ip\n  sekisho catalog export --area MEM --kind url",
+	}
+	area := c.Flags().String("area", "MEM", a.t("catalog.export.flag.area"))
+	kind := c.Flags().String("kind", "ip", a.t("catalog.export.flag.kind"))
+	c.RunE = func(*cobra.Command, []string) error {
+		if *kind != "ip" && *kind != "url" {
+			return a.usage("catalog.export.kind", "kind", *kind)
+		}
+		snapshot, err := a.snapshot()
+		if err != nil {
+			return err
+		}
+		var lines, areas []string
+		seen := map[string]bool{}
+		for _, r := range m365.RowsOf(snapshot, m365.Worldwide) {
+			values := r.IPs
+			if *kind == "url" {
+				values = r.URLs
+			}
+			if len(values) > 0 && !slices.Contains(areas, r.ServiceArea) {
+				areas = append(areas, r.ServiceArea)
+			}
+			for _, v := range values {
+				if strings.EqualFold(r.ServiceArea, *area) && !seen[v] {
+					seen[v] = true
+					lines = append(lines, v)
+				}
+			}
+		}
+		if len(lines) == 0 {
+			return a.usage("catalog.export.area", "kind", *kind, "area", *area, "areas", strings.Join(areas, ", "))
+		}
+		for _, l := range lines {
+			a.printf("%s\n", l)
+		}
+		return nil
+	}
+	return c
+}

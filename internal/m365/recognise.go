@@ -1,0 +1,32 @@
+package m365
+
+import (
+	"bytes"
+	"regexp"
+	"strings"
+)
+
+// Recognise reports whether a file looks like a body of /endpoints. It judges nothing.
+func Recognise(body []byte) bool {
+	head := bytes.TrimLeft(bytes.TrimPrefix(body[:min(len(body), 4096)], []byte("\ufeff")), " \t\r\n")
+	return len(head) > 0 && head[0] == '[' && bytes.Contains(head, []byte(`"serviceArea"`))
+}
+
+var versionInName = regexp.MustCompile(`(?:^|[^0-9])(20[0-9]{8})(?:[^0-9]|$)`)
+
+// FromName reads instance and version from the name of a file that holds a list ("endpoints-china-2025013000.json").
+// The instance is never guessed: ok is false when the name has none or more than one. version is "" when the name has
+// none.
+func FromName(name string) (instance Instance, version string, ok bool) {
+	found := 0
+	for _, i := range Instances() {
+		if strings.Contains(strings.ToLower(name), i.Cloud()) {
+			instance = i
+			found++
+		}
+	}
+	if m := versionInName.FindStringSubmatch(name); m != nil && isVersion(m[1]) {
+		version = m[1]
+	}
+	return instance, version, found == 1
+}
