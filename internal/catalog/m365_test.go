@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -41,46 +40,6 @@ func m365Rows(t *testing.T, file string) map[int]m365Row {
 		rows[r.ID] = r
 	}
 	return rows
-}
-
-func TestMicrosoft365SetsAreThoseOfTheList(t *testing.T) {
-	rows := m365Rows(t, "endpoints-worldwide-merged-202608-approx.json")
-	n := 0
-	for _, s := range catalog.Builtin().Sets() {
-		if s.ID.Source != "m365-list" {
-			continue
-		}
-		n++
-		id, err := strconv.Atoi(s.ID.ID)
-		if err != nil {
-			t.Errorf("%s: the list numbers its sets", s.ID)
-			continue
-		}
-		row, ok := rows[id]
-		if !ok {
-			t.Errorf("%s is not in the list", s.ID)
-			continue
-		}
-		if diff := cmp.Diff(sorted(row.URLs), printed(s.Patterns)); diff != "" {
-			t.Errorf("%s: hosts (-list +catalog):\n%s", s.ID, diff)
-		}
-		if diff := cmp.Diff(sorted(row.IPs), printed(s.Prefixes)); diff != "" {
-			t.Errorf("%s: prefixes (-list +catalog):\n%s", s.ID, diff)
-		}
-		if got, want := s.Ports.String(), "tcp/"+row.TCP; got != want || row.UDP != "" {
-			t.Errorf("%s: ports %s, list %s", s.ID, got, want)
-		}
-		if got, want := s.Category.String(), strings.ToLower(row.Category); got != want {
-			t.Errorf("%s: category %s, list %s", s.ID, got, want)
-		}
-		if s.Required != row.Required || (s.ExpressRoute == catalog.Yes) != row.ExpressRoute || s.Area != row.ServiceArea {
-			t.Errorf("%s: required %v, ExpressRoute %v, area %s; list: %v, %v, %s", s.ID,
-				s.Required, s.ExpressRoute, s.Area, row.Required, row.ExpressRoute, row.ServiceArea)
-		}
-	}
-	if n != 4 {
-		t.Errorf("%d sets of the list, want 56, 59, 97 and 125", n)
-	}
 }
 
 func TestSignInPrefixesAreThoseOfTheNewestAddressRows(t *testing.T) {

@@ -18,14 +18,15 @@ import (
 func hosts(t testing.TB, n int) []endpoint.Host {
 	t.Helper()
 	r := rand.New(rand.NewPCG(1, 2))
-	var seeds []string
+	// Classes and rows are drawn equally often, however large the catalog grows.
+	var classes, rows []string
 	snap := catalog.Builtin()
 	for _, k := range snap.Classes() {
-		seeds = append(seeds, k.Pattern.String())
+		classes = append(classes, k.Pattern.String())
 	}
 	for _, s := range snap.Sets() {
 		for _, p := range s.Patterns {
-			seeds = append(seeds, p.String())
+			rows = append(rows, p.String())
 		}
 	}
 	label := func() string {
@@ -37,6 +38,7 @@ func hosts(t testing.TB, n int) []endpoint.Host {
 	}
 	var out []endpoint.Host
 	for len(out) < n {
+		seeds := [][]string{classes, rows}[r.IntN(2)]
 		s := strings.ReplaceAll(seeds[r.IntN(len(seeds))], "*", label())
 		switch r.IntN(8) {
 		case 0:
