@@ -80,6 +80,7 @@ func (c *conn) connect(r *request, head *wire.RequestHead) (next bool) {
 // connectTarget reads the name out of a CONNECT. Its Host field is not looked at: nothing of the head goes any
 // further, and the target alone says what is asked (RFC 9110, section 9.3.6).
 func (c *conn) connectTarget(r *request, head *wire.RequestHead) (endpoint.Authority, *fault) {
+	r.host = nameOnly(head.Target)
 	target, err := head.ParseTarget()
 	if err != nil {
 		return endpoint.Authority{}, &fault{reason: refusal.BadRequest, detail: codeOf(err), err: err, deny: true}

@@ -29,13 +29,31 @@ type side struct {
 	begun   bool         // the final response has begun
 	stopped atomic.Bool  // the body is no longer wanted
 	alive   func() bool
+
+	halfClosed time.Time // when the client was seen to have closed its sending side
 }
 
 func newSide(c *conn, timed *upstream.Timed, stream net.Conn) *side {
 	s := &side{c: c, timed: timed, stream: stream, br: readers.Get().(*bufio.Reader)}
 	s.br.Reset(stream)
-	s.alive = func() bool { return !upstream.Gone(c.tcp) }
+	s.alive = s.waits
 	return s
+}
+
+// waits reports whether the client still waits for its answer. One that has closed its sending side may: a half-closed
+// connection is not told from a closed one before something is sent to it. Outside TLS, which has a goodbye of its own,
+// the answer gets the time that a half-closed tunnel gets.
+func (s *side) waits() bool {
+	if !upstream.Gone(s.c.tcp) {
+		return true
+	}
+	if s.stream != net.Conn(s.timed) || upstream.Reset(s.c.tcp) {
+		return false
+	}
+	if s.halfClosed.IsZero() {
+		s.halfClosed = time.Now()
+	}
+	return time.Since(s.halfClosed) < s.c.g.lim.TunnelHalfClosed
 }
 
 // release gives the reader back; the side must not read any more.
@@ -94,7 +112,7 @@ func (e errIdle) Unwrap() error { return e.error }
 // writers buffer a response: its head travels with the beginning of its body.
 var writers = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, 16<<10) }}
 
-// watch: a closed or half-closed socket is a client that has gone away.
+// watch: a closed socket is a client that has gone away.
 func (s *side) watch() func() bool { return s.alive }
 
 // interim sends a 1xx. HTTP/1.0 knows none (RFC 9110, section 15.2).
@@ -121,7 +139,7 @@ func (s *side) answer(h *wire.ResponseHead, f wire.Framing, body io.Reader, trai
 		s.closing = true
 	}
 	w := writers.Get().(*bufio.Writer)
-	w.Reset(s.stream)
+	w.Reset(leaving{s})
 	defer func() {
 		w.Reset(nil)
 		writers.Put(w)
@@ -138,11 +156,19 @@ func (s *side) answer(h *wire.ResponseHead, f wire.Framing, body io.Reader, trai
 		b = append(b, "\r\n"...)
 		s.added = nil
 	}
-	s.begun = true
 	if _, err := w.Write(b); err != nil {
 		return 0, &wire.CopyError{Writing: true, Err: err}
 	}
 	return wire.WriteBody(w, w.Flush, body, f, trailers)
+}
+
+// leaving is the client's stream under the buffer of a response: the response has begun when the first of it leaves, and
+// until then another can be told.
+type leaving struct{ s *side }
+
+func (l leaving) Write(p []byte) (int, error) {
+	l.s.begun = true
+	return l.s.stream.Write(p)
 }
 
 // switched sends a 101 and hands out the client's connection for the other protocol.

@@ -155,6 +155,8 @@ func (v *reading) goodbye() {
 
 // serveOne reads what an HTTP/1 head means and serves it.
 func (v *reading) serveOne(r *request, s *side, head *wire.RequestHead, own *holder) *fault {
+	host, _ := head.Get("Host") // at most one: wire refuses more
+	r.authority = cut(endpoint.WithoutUserinfo(host), sniKept)
 	target, err := head.ParseTarget()
 	if err != nil {
 		return &fault{reason: refusal.BadRequest, detail: codeOf(err), err: err, deny: true}
@@ -163,8 +165,6 @@ func (v *reading) serveOne(r *request, s *side, head *wire.RequestHead, own *hol
 	if err != nil {
 		return &fault{reason: refusal.BadRequest, detail: codeOf(err), err: err, deny: true}
 	}
-	host, _ := head.Get("Host") // at most one: wire refuses more
-	r.authority = cut(endpoint.WithoutUserinfo(host), sniKept)
 	in := incoming{method: head.Method, path: target.Path, authority: host, fields: head.Fields, framing: framing,
 		upgrade: head.Upgrade(), expect: head.ExpectsContinue()}
 	switch target.Form {

@@ -62,7 +62,8 @@ type Limits struct {
 	// TunnelIdle is how long a tunnel may be silent unless the catalog asks for more; default 35 min (chosen: above the
 	// half hour that push services ask for).
 	TunnelIdle time.Duration
-	// TunnelHalfClosed is the same after one side has finished; default 2 min (chosen).
+	// TunnelHalfClosed is the same after one side has finished, and how long a plain request is answered after its client
+	// has finished; default 2 min (chosen).
 	TunnelHalfClosed time.Duration
 
 	// Streams is how many requests one HTTP/2 connection may have open; default 100 (RFC 9113, section 6.5.2).

@@ -37,6 +37,7 @@ func (c *conn) forward(r *request, head *wire.RequestHead) *fault {
 	s := c.side
 	target, err := head.ParseTarget()
 	if err != nil {
+		r.host = askedOf(head.Target)
 		return &fault{reason: refusal.BadRequest, detail: codeOf(err), err: err, deny: true}
 	}
 	if target.Form != wire.AbsoluteForm {

@@ -131,13 +131,14 @@ func (c *conn) refuseHead(err error) {
 	c.side.refuseHead(err, c.begin(nil))
 }
 
-// refuseHead answers a head that could not be read and leaves a record of it. r has nothing of the request in it.
+// refuseHead answers a head that could not be read and leaves a record of it, with what can be told of the request.
 func (s *side) refuseHead(err error, r *request) {
 	status, detail, answerable := headError(err)
 	if !answerable {
 		return
 	}
 	s.closing, s.begun, s.head.Minor = true, false, 1
+	s.glean(r)
 	f := &fault{reason: refusal.BadRequest, status: status, detail: detail, err: err, deny: true}
 	switch status {
 	case 408:

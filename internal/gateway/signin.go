@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 
+	"sekisho/internal/endpoint"
 	"sekisho/internal/wire"
 )
 
@@ -90,17 +91,26 @@ func endpointOf(path string) (endpoint, tenant string) {
 	return endpointNamed(strings.ToLower(last)), tenant
 }
 
-// tenantOf returns s when it may be a tenant: one of the words, a directory id, or a domain.
+// tenantOf returns s when it is a tenant: one of the words, a directory id, or a domain. What only looks a little like
+// one is not kept: a token has dots, too.
 func tenantOf(s string) string {
 	s = strings.ToLower(identifier(s))
 	switch s {
 	case "common", "organizations", "consumers":
 		return s
 	}
-	if strings.Contains(s, ".") || len(s) == 36 && strings.Count(s, "-") == 4 {
-		return s
+	if id := guid(s); id != "" || !strings.Contains(s, ".") || strings.HasPrefix(s, "eyj") { // "{" in base64url: a JWT begins so
+		return id
 	}
-	return ""
+	top := s[strings.LastIndexByte(s, '.')+1:]
+	if len(top) < 2 || strings.Trim(top, "abcdefghijklmnopqrstuvwxyz") != "" && !strings.HasPrefix(top, "xn--") {
+		return ""
+	}
+	h, err := endpoint.ParseHost(s)
+	if err != nil || string(h) != s {
+		return ""
+	}
+	return s
 }
 
 // parameter returns the first value of name in a query or form.

@@ -25,7 +25,7 @@ type tunnel struct {
 
 // relay hands the ClientHello on over the connection that was dialled before the 200, then everything that follows.
 func (c *conn) relay(r *request, up *upstream.Conn, first *hello.Hello) {
-	up.Timed.Alive = c.side.alive
+	up.Timed.Alive = func() bool { return !upstream.Gone(c.tcp) }
 	sent, received, f := c.introduce(r, up, first)
 	if f != nil {
 		up.Close()

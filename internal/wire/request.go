@@ -57,8 +57,11 @@ func ReadRequestInto(br *bufio.Reader, lim Limits, h *RequestHead) (err error) {
 		return err
 	}
 	h.Bytes = b.bytes
+	if err := h.check(); err != nil {
+		return err
+	}
 	b.discard(br)
-	return h.check()
+	return nil
 }
 
 // skipEmptyLine waits for the first byte and skips at most one CR LF before it (RFC 9112, section 2.2). It refuses a

@@ -11,6 +11,9 @@ import (
 // bytes that nobody has read yet (POLLRDHUP, poll(2)). It answers false for what is not a socket.
 func Gone(c net.Conn) bool { return polled(c, unix.POLLRDHUP) }
 
+// Reset reports whether both directions of c are closed or the connection was reset: nothing that is sent arrives.
+func Reset(c net.Conn) bool { return polled(c, 0) }
+
 // Quiet reports whether c is open and has nothing to read: the state of an idle connection that may be used again.
 func Quiet(c net.Conn) bool {
 	if _, ok := c.(syscall.Conn); !ok {
