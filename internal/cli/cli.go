@@ -94,7 +94,7 @@ func (a *app) printf(format string, args ...any) { fmt.Fprintf(a.Out, format, ar
 // notef writes to the standard error.
 func (a *app) notef(format string, args ...any) { fmt.Fprintf(a.Err, format, args...) }
 
-// found is the error of a command that did its work and found something: exit code 3, nothing more to print.
+// errFound is the error of a command that did its work and found something: exit code 3, nothing more to print.
 var errFound = errors.New("found something")
 
 // usageError is wrong usage: exit code 2.
@@ -268,7 +268,7 @@ func (a *app) helpCommand(root *cobra.Command) *cobra.Command {
 	}
 }
 
-// noun is a command that only groups others; without a verb it says which there are, as wrong usage.
+// noun is a command that only groups others; without a verb it shows them.
 func (a *app) noun(use, id string, verbs ...*cobra.Command) *cobra.Command {
 	c := &cobra.Command{Use: use, Short: a.t(id + ".short"), Args: cobra.ArbitraryArgs}
 	c.RunE = func(c *cobra.Command, args []string) error {

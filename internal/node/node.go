@@ -21,6 +21,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/net/netutil"
+
 	"sekisho/internal/audit"
 	"sekisho/internal/audit/sqlite"
 	"sekisho/internal/catalog"
@@ -155,9 +157,15 @@ func (n *Node) start(ctx context.Context) error {
 
 	server := ops.Server(ops.Handler(n.parts()))
 	server.ErrorLog = slog.NewLogLogger(n.log.Handler(), slog.LevelDebug)
-	n.serve("operations", func() error { return server.Serve(operationsListener) }, http.ErrServerClosed, server.Shutdown)
+	few := netutil.LimitListener(operationsListener, operationsConnections(gateway.Descriptors()))
+	n.serve("operations", func() error { return server.Serve(few) }, http.ErrServerClosed, server.Shutdown)
 	return nil
 }
+
+// operationsConnections is how many connections the operations listener serves at once, out of so many descriptors: those
+// beyond it wait, and take none from the gateway. A sixteenth, 16 to 512 (chosen: PAC files and metrics are answered at
+// once; the gateway keeps 200 descriptors and a third of the others free of its own).
+func operationsConnections(descriptors int) int { return min(max(descriptors/16, 16), 512) }
 
 // listen takes a port; it is given back when Start fails.
 func (n *Node) listen(ctx context.Context, name, address string) (net.Listener, error) {

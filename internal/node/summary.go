@@ -2,11 +2,14 @@ package node
 
 import (
 	"fmt"
+	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
 
+	"sekisho/internal/endpoint"
 	"sekisho/internal/lab"
+	"sekisho/internal/policy"
 )
 
 // Summary says, once, where everything is.
@@ -64,8 +67,12 @@ func (n *Node) Summary() Summary {
 	return s
 }
 
-// tries are curl commands against the lab's shipped directory.
+// tries are curl commands against the lab's shipped directory, for a POSIX shell; only those that show what they say
+// under this policy. There are none when the proxy asks for credentials, which nobody prints.
 func (n *Node) tries() []Try {
+	if n.current.Load().edition.Identify != nil {
+		return nil
+	}
 	curl := fmt.Sprintf("curl -sS --proxy http://%s --cacert %s", n.gatewayAt, quoteShell(n.folders.trust()))
 	body := url.Values{
 		"grant_type": {"client_credentials"}, "client_id": {lab.ServiceApplication},
@@ -74,12 +81,25 @@ func (n *Node) tries() []Try {
 	token := func(tenant string) string {
 		return curl + " -d '" + body + "' https://login.microsoftonline.com/" + tenant + "/oauth2/v2.0/token"
 	}
-	return []Try{
-		{"permitted", token(lab.ContosoDomain)},
-		{"foreign", token(lab.FabrikamDomain)},
-		{"untouched", curl + " -o /dev/null -w '%{certs}' https://manage.microsoft.com/ | grep -m1 Issuer"},
-		{"refused", curl + " -i https://www.example.org/"},
+	var tries []Try
+	add := func(id, host string, command string, holds func(policy.Decision) bool) {
+		ask := policy.Ask{
+			Subject:   policy.Subject{Client: netip.AddrFrom4([4]byte{127, 0, 0, 1})},
+			Authority: endpoint.Authority{Host: endpoint.MustHost(host), Port: 443},
+		}
+		if holds(n.current.Load().edition.Program.Decide(ask)) {
+			tries = append(tries, Try{id, command})
+		}
 	}
+	const signIn = "login.microsoftonline.com"
+	enforced := func(d policy.Decision) bool { return d.Action == policy.Intercept && d.Mode == policy.Enforce }
+	add("permitted", signIn, token(lab.ContosoDomain), policy.Decision.Allowed)
+	add("foreign", signIn, token(lab.FabrikamDomain), enforced)
+	add("foreign-let-pass", signIn, token(lab.FabrikamDomain), func(d policy.Decision) bool { return d.Allowed() && !enforced(d) })
+	add("untouched", "manage.microsoft.com", curl+" -o /dev/null -w '%{certs}' https://manage.microsoft.com/ | grep -m1 Issuer",
+		func(d policy.Decision) bool { return d.Action == policy.Tunnel })
+	add("refused", "www.example.org", curl+" -i https://www.example.org/", func(d policy.Decision) bool { return !d.Allowed() })
+	return tries
 }
 
 // quoteShell quotes s for a POSIX shell when it needs it.

@@ -13,15 +13,20 @@ import (
 	"sekisho/internal/restrict"
 )
 
-// Compile turns a configuration into the policy that it describes, judged against snapshot. The program is nil when a
-// finding is an error.
+// Compile turns a configuration into the policy that it describes, judged against snapshot, and reads the files that it
+// names. The program is nil when a finding is an error. "up", "config check" and "policy check" all judge with it.
 func Compile(c *config.Config, snapshot *catalog.Snapshot) (*policy.Program, finding.List) {
-	view, found := snapshot.Fill(tenantValues(c))
+	found := files(c)
+	view, said := snapshot.Fill(tenantValues(c))
+	found = append(found, said...)
 	if view == nil {
-		return nil, found
+		return nil, found.Sort()
 	}
 	program, said := policy.Compile(policySpec(c), view)
-	return program, append(found, said...).Sort()
+	if found = append(found, said...).Sort(); found.HasErrors() {
+		return nil, found
+	}
+	return program, found
 }
 
 // tenantValues hands on what the rows of the catalog depend on. A value that nobody gave stays open.
