@@ -132,16 +132,29 @@ func (b *Book) decide(t endpoint.Target, plain bool) *Decision {
 	return out
 }
 
-// contradict compares what claims say of the very same pattern or prefix, the most specific that covers the target. A
-// wider row that says something else is no contradiction: it speaks of other hosts too.
+// contradict compares what claims of one cloud say of the very same pattern or prefix, the most specific that covers the
+// target. A wider row that says something else is no contradiction: it speaks of other hosts too. Nor is one of another
+// cloud: it speaks of other people.
 func (a *Answer) contradict(hits []hit) {
 	a.Contradictions = []Contradiction{}
+	var clouds []string
+	for _, h := range hits {
+		if !slices.Contains(clouds, h.Set.ID.Cloud) {
+			clouds = append(clouds, h.Set.ID.Cloud)
+		}
+	}
+	for _, cloud := range clouds {
+		a.contradictIn(cloud, hits)
+	}
+}
+
+func (a *Answer) contradictIn(cloud string, hits []hit) {
 	compare := func(aspect string, of func(h hit) string) {
 		var says []Says
 		differ := false
 		for _, h := range hits {
 			v := of(h)
-			if v == "" || !h.Set.Withdrawn.IsZero() || h.Pattern != hits[0].Pattern || h.Prefix != hits[0].Prefix {
+			if v == "" || h.Set.ID.Cloud != cloud || !h.Set.Withdrawn.IsZero() || h.Pattern != hits[0].Pattern || h.Prefix != hits[0].Prefix {
 				continue
 			}
 			differ = differ || len(says) > 0 && says[0].Value != v

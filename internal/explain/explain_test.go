@@ -152,6 +152,9 @@ func TestContradictionsAreOfOnePattern(t *testing.T) {
 			if s.Claim == "m365-list/worldwide/59" {
 				t.Errorf("%s: a wider row takes part", c.Aspect)
 			}
+			if first, this := strings.Split(c.Says[0].Claim, "/")[1], strings.Split(s.Claim, "/")[1]; first != this {
+				t.Errorf("%s: the clouds %s and %s are said to contradict each other", c.Aspect, first, this)
+			}
 		}
 	}
 	if !aspects["ports"] {
