@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"sync"
 	"time"
 
@@ -60,18 +61,21 @@ func loadParts(fsys fs.FS, dir string) ([]*Part, finding.List) {
 	if err != nil {
 		return nil, finding.List{finding.New("catalog.unreadable", finding.Error, finding.Pos{File: dir}, "said", err.Error())}
 	}
-	var parts []*Part
-	var found finding.List
-	for _, file := range files {
-		data, err := fs.ReadFile(fsys, file)
-		if err != nil {
-			found = append(found, finding.New("catalog.unreadable", finding.Error, finding.Pos{File: file}, "said", err.Error()))
-			continue
-		}
-		part, f := ParsePart(file, data)
-		found = append(found, f...)
-		parts = append(parts, part)
+	// The files are read beside each other: most of the time goes into YAML, and every command waits for it.
+	parts, problems := make([]*Part, len(files)), make([]finding.List, len(files))
+	var reading sync.WaitGroup
+	for i, file := range files {
+		reading.Go(func() {
+			data, err := fs.ReadFile(fsys, file)
+			if err != nil {
+				problems[i] = finding.List{finding.New("catalog.unreadable", finding.Error, finding.Pos{File: file}, "said", err.Error())}
+				return
+			}
+			parts[i], problems[i] = ParsePart(file, data)
+		})
 	}
+	reading.Wait()
+	found := slices.Concat(problems...)
 	if len(found) > 0 {
 		return nil, found.Sort()
 	}
