@@ -225,10 +225,16 @@ func (g *Gateway) admit(tcp net.Conn) {
 			a = &g.strangers
 		}
 		tell := !g.draining.Load() && a.tell()
+		if tell {
+			g.work.Add(1)
+		}
 		g.mu.Unlock()
 		g.metrics.Count(EventTooMany)
 		if tell {
-			g.work.Go(func() { c.turnAway(true) }) // its record may wait for room; those who come next do not
+			go func() { // its record may wait for room; those who come next do not
+				defer g.work.Done()
+				c.turnAway(true)
+			}()
 		} else {
 			c.turnAway(false)
 		}

@@ -25,7 +25,7 @@ const (
 	HeadersNotSet       policy.Reason = "headers-not-set"      // the restriction headers could not be put on the request
 	LeafNotMade         policy.Reason = "leaf-not-made"        // no certificate for the name could be made
 	ClientHandshake     policy.Reason = "client-handshake"     // TLS with the client failed
-	Busy                policy.Reason = "busy"                 // a limit on connections
+	Busy                policy.Reason = "busy"                 // a limit on connections, or on what one client may hold
 )
 
 // answer is how a reason is told: the status, and the error of the Proxy-Status field (RFC 9209, section 2.3).
