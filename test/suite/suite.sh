@@ -8,11 +8,15 @@ go test -race -count=1 -timeout 20m -v ./... >"$log" 2>&1
 status=$?
 
 if [ $status -ne 0 ]; then
-  # The failing packages whole, the passing ones by their last line.
-  grep -vE '^(=== (RUN|PAUSE|CONT|NAME)|--- PASS|    --- PASS|PASS$)' "$log" | grep -vE '^ +--- PASS' | tail -n 400
-else
-  grep -E '^(ok|FAIL|\?)' "$log" | grep -v 'no test files'
+  # Each failed test with what it printed; then every package by its last line.
+  awk '/^=== (RUN|PAUSE|CONT|NAME)/ { next }
+       /^ *--- FAIL/ { failing = 1 }
+       /^ *--- (PASS|SKIP)/ { failing = 0 }
+       /^(ok|FAIL|panic:|WARNING: DATA RACE)/ { failing = ($0 ~ /^(panic|WARNING)/) }
+       failing' "$log" | head -n 600
+  grep -E '^ +[a-z_]+_test\.go:[0-9]+:' "$log" | head -n 100
 fi
+grep -E '^(ok|FAIL)' "$log" | grep -v 'no test files'
 
 skipped=$(grep -E '^ *--- SKIP' "$log" || true)
 if [ -n "$skipped" ]; then
