@@ -104,11 +104,25 @@ func eachFrame(b []byte, last bool, do func(payload []byte, end int) bool) (used
 		damaged++
 		next := bytes.Index(b[used+1:], frameMagic())
 		if next < 0 {
-			return len(b), damaged
+			if last {
+				return len(b), damaged
+			}
+			return len(b) - begun(b[used+1:]), damaged
 		}
 		used += 1 + next
 	}
 	return used, damaged
+}
+
+// begun is how many bytes at the end of b may be the beginning of a frame whose mark goes on in what is read next.
+func begun(b []byte) int {
+	magic := frameMagic()
+	for n := min(len(magic)-1, len(b)); n > 0; n-- {
+		if bytes.HasSuffix(b, magic[:n]) {
+			return n
+		}
+	}
+	return 0
 }
 
 // decodeRecord reads a payload. Fields that it does not know are a newer process's; they are left out.
