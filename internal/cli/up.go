@@ -45,7 +45,7 @@ func (a *app) upCommand() *cobra.Command {
 	return c
 }
 
-// up runs the checkpoint until ctx ends. SIGHUP reads the configuration again.
+// up runs the checkpoint until ctx ends. SIGHUP reads the configuration again; so does a changed file, and sekisho reload.
 func (a *app) up(ctx context.Context, lab bool, flags map[string]string, format string) error {
 	load := func() (*config.Config, finding.List) { return a.loadConfig(lab, flags) }
 	settings, problems := load()
@@ -57,13 +57,21 @@ func (a *app) up(ctx context.Context, lab bool, flags map[string]string, format 
 	if err != nil {
 		return err
 	}
+	file, named, err := a.configFile()
+	if err != nil {
+		return err
+	}
+	if lab && !named {
+		file = "" // the shipped example
+	}
 	n, err := node.Start(ctx, node.Options{
-		Config:  settings,
-		Load:    load,
-		Data:    data,
-		Lab:     lab,
-		Version: a.Version,
-		Logger:  a.logger(settings),
+		Config:     settings,
+		ConfigFile: file,
+		Load:       load,
+		Data:       data,
+		Lab:        lab,
+		Version:    a.Version,
+		Logger:     a.logger(settings),
 	})
 	if err != nil {
 		return err

@@ -89,6 +89,17 @@ type Config struct {
 	Log            Log
 }
 
+// Files are the paths of the files that c names, without those that are not given.
+func (c *Config) Files() []string {
+	var files []string
+	for _, v := range []Value[string]{c.Authentication.Passwords, c.Authentication.Groups, c.Network.Trust} {
+		if v.V != "" {
+			files = append(files, v.V)
+		}
+	}
+	return files
+}
+
 // Organisation is who runs Sekisho and whom its people ask.
 type Organisation struct {
 	Name    Value[string] // "" when not given

@@ -67,6 +67,17 @@ func (s Severity) String() string {
 // MarshalText makes Severity print as its code.
 func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
+// UnmarshalText reads a code; any other text is an error.
+func (s *Severity) UnmarshalText(text []byte) error {
+	for _, known := range []Severity{Error, Warning, Info} {
+		if string(text) == known.String() {
+			*s = known
+			return nil
+		}
+	}
+	return fmt.Errorf("severity %q is none of %q, %q and %q", text, Error, Warning, Info)
+}
+
 // Finding is one problem or notice. Code is stable, lower case, "room.what"; Args fill the text of package message and
 // are never translated.
 type Finding struct {

@@ -49,6 +49,13 @@ func (f folders) spool() string   { return filepath.Join(string(f), "spool") }
 func (f folders) catalog() string { return filepath.Join(string(f), "catalog") }
 func (f folders) store() string   { return filepath.Join(string(f), "audit.db") }
 
+// catalogInUse is the file that says which version of the catalog is in use; it is not there while that is the built-in
+// one.
+func (f folders) catalogInUse() string { return filepath.Join(f.catalog(), "current.json") }
+
+// control is the file by which commands find the running checkpoint.
+func (f folders) control() string { return filepath.Join(string(f), "control.json") }
+
 // trust is the bundle of roots for clients under the lab: the gateway's and the lab's.
 func (f folders) trust() string { return filepath.Join(string(f), "lab", "trust.pem") }
 

@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"crypto/x509"
-	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -87,60 +86,6 @@ func (n *Node) install(b *built) {
 	n.current.Store(b)
 	n.gateway.Load(b.edition)
 	n.log.Info("edition", "number", b.edition.Number, "policy_hash", b.edition.Program.Hash(), "catalog_version", b.edition.Program.CatalogVersion())
-}
-
-// Reload reads the configuration again and swaps the edition. A wrong configuration changes nothing: the error says
-// why, it is logged, and it stays a standing warning until a Reload succeeds. Listeners do not move.
-func (n *Node) Reload(ctx context.Context) error {
-	n.reloading.Lock()
-	defer n.reloading.Unlock()
-	b, err := n.rebuild()
-	if err != nil {
-		problems := rejection(err)
-		n.rejected.Store(&problems)
-		n.log.Warn("reload rejected", "error", err.Error())
-		return err
-	}
-	n.rejected.Store(nil)
-	n.install(b)
-	return nil
-}
-
-// rejection words err as standing warnings: that the reload was rejected, and each problem with its place.
-func rejection(err error) finding.List {
-	var problem *finding.Problem
-	if !errors.As(err, &problem) {
-		return finding.List{finding.New("node.reload-rejected", finding.Warning, finding.Pos{}, "cause", err.Error())}
-	}
-	list := finding.List{finding.New("node.reload-rejected", finding.Warning, finding.Pos{}, "cause", "")}
-	for _, f := range problem.Findings.Of(finding.Error) {
-		f.Severity = finding.Warning
-		list = append(list, f)
-	}
-	return list
-}
-
-func (n *Node) rebuild() (*built, error) {
-	if n.options.Load == nil {
-		return nil, finding.Fail("node.no-reload", nil)
-	}
-	c, problems := n.options.Load()
-	if problems.HasErrors() {
-		return nil, &finding.Problem{Findings: problems.Sort()}
-	}
-	unfilled, err := Catalog(n.options.Data)
-	if err != nil {
-		return nil, err
-	}
-	program, found := Compile(c, unfilled)
-	if found.HasErrors() {
-		return nil, &finding.Problem{Findings: found.Sort()}
-	}
-	running := n.current.Load()
-	if c.Listen.Gateway.V != running.config.Listen.Gateway.V || c.Listen.Operations.V != running.config.Listen.Operations.V {
-		found = append(found, finding.New("node.listen-unchanged", finding.Warning, c.Listen.Gateway.Pos))
-	}
-	return n.build(c, program, append(problems, found...), program.Catalog(), running.edition.Number+1)
 }
 
 // authorityOptions are those of the signing authority: it may sign for what the policy can intercept, nothing else.

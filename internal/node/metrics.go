@@ -25,6 +25,7 @@ type metrics struct {
 	open     *prometheus.GaugeVec
 	events   *prometheus.CounterVec
 	signIns  *prometheus.CounterVec
+	reloads  *prometheus.CounterVec
 
 	// What the status page shows, kept apart because a counter of the library cannot be read back.
 	traffic struct{ open, tunnelled, intercepted, forwarded, refused, signIns, blocked atomic.Int64 }
@@ -46,12 +47,16 @@ func newMetrics(version string) *metrics {
 		open:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "sekisho", Name: "open", Help: "What is open now."}, []string{"what"}),
 		events:  counter("events_total", "Events that should stay rare.", "event"),
 		signIns: counter("sign_ins_total", "Requests seen on intercepted sign-in hosts, by outcome and ring mode.", "outcome", "mode"),
+		reloads: counter("reloads_total", "Times that the configuration was read again, by result (done, rejected).", "result"),
+	}
+	for _, result := range []string{reloadDone, reloadRejected} {
+		m.reloads.WithLabelValues(result) // a series that is there from the start can be alarmed on
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Namespace: "sekisho", Name: "build_info", Help: "Always 1; the version is the label.", ConstLabels: prometheus.Labels{"version": version},
 	})
 	build.Set(1)
-	m.registry.MustRegister(m.requests, m.seconds, m.bytes, m.open, m.events, m.signIns, build,
+	m.registry.MustRegister(m.requests, m.seconds, m.bytes, m.open, m.events, m.signIns, m.reloads, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

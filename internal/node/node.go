@@ -42,6 +42,11 @@ type Options struct {
 	Config *config.Config
 	// Load reads the configuration again, for Reload; nil: Reload fails.
 	Load func() (*config.Config, finding.List)
+	// ConfigFile is the file that Load reads, "" when it reads none. It is watched, with the files that it names: when one
+	// changes, the configuration is read again.
+	ConfigFile string
+	// WatchEvery is how often they are looked at; 0: every 0.7 s. Negative: never.
+	WatchEvery time.Duration
 	// Data is the folder for state; it is made when missing.
 	Data string
 	// Lab puts the offline stand-in behind the gateway in place of the Internet.
@@ -69,9 +74,11 @@ type Node struct {
 
 	gatewayAt, operationsAt string // host:port where the listeners really are
 
-	reloading sync.Mutex // one Reload at a time
-	current   atomic.Pointer[built]
-	rejected  atomic.Pointer[finding.List] // why the last Reload changed nothing; nil when it did
+	reloading  sync.Mutex // one Reload at a time
+	watched    *watched
+	current    atomic.Pointer[built]
+	rejected   atomic.Pointer[finding.List] // why the last Reload changed nothing; nil when it did
+	lastReload atomic.Pointer[ops.LastReload]
 
 	failed  chan error
 	closers []closer
@@ -88,6 +95,9 @@ type closer struct {
 func Start(ctx context.Context, o Options) (*Node, error) {
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.WatchEvery == 0 {
+		o.WatchEvery = watchEvery
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -108,6 +118,8 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 // start is the order of the house: judge the configuration, take the ports, open what holds state, build the edition,
 // serve. Whatever can be wrong with the configuration is found before the first file is touched.
 func (n *Node) start(ctx context.Context) error {
+	// Before the files are read again: what has changed since the configuration was read shows as a change.
+	n.watched = newWatched(time.Now, n.options.Config, n.options.ConfigFile, n.folders.catalogInUse())
 	unfilled, err := Catalog(n.options.Data)
 	if err != nil {
 		return err
@@ -155,10 +167,17 @@ func (n *Node) start(ctx context.Context) error {
 	n.install(first)
 	n.serve("gateway", func() error { return n.gateway.Serve(gatewayListener) }, gateway.ErrClosed, n.gateway.Shutdown)
 
-	server := ops.Server(ops.Handler(n.parts()))
+	token, err := n.writeControl()
+	if err != nil {
+		return err
+	}
+	server := ops.Server(ops.Handler(n.parts(token)))
 	server.ErrorLog = slog.NewLogLogger(n.log.Handler(), slog.LevelDebug)
 	few := netutil.LimitListener(operationsListener, operationsConnections(gateway.Descriptors()))
 	n.serve("operations", func() error { return server.Serve(few) }, http.ErrServerClosed, server.Shutdown)
+	if n.options.Load != nil && n.options.WatchEvery > 0 {
+		n.background(ctx, "file watch", n.watchFiles)
+	}
 	return nil
 }
 
@@ -202,17 +221,34 @@ func (n *Node) openAudit(ctx context.Context) error {
 		return err
 	}
 	n.onClose("spool", n.spool.Close)
+	n.metrics.gauge("edition", "Number of the edition that judges.", func() float64 {
+		if b := n.current.Load(); b != nil {
+			return float64(b.edition.Number)
+		}
+		return 0
+	})
+	n.metrics.gauge("configuration_rejected", "1 while the configuration on disk was rejected and the edition before it judges.", func() float64 {
+		if n.rejected.Load() != nil {
+			return 1
+		}
+		return 0
+	})
 	n.metrics.gauge("audit_unstored", "Records recorded and not yet stored.", func() float64 { return float64(n.spool.Stats().Unstored) })
 	n.metrics.gauge("audit_lost", "Records lost since the start.", func() float64 { return float64(n.spool.Stats().Lost) })
 	n.metrics.gauge("audit_spool_bytes", "Bytes of the spool on disk.", func() float64 { return float64(n.spool.Stats().Bytes) })
-	retention, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	n.background(ctx, "retention", n.retain)
+	return nil
+}
+
+// background runs work until the node closes; it has to end soon after its context.
+func (n *Node) background(ctx context.Context, name string, work func(context.Context)) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		n.retain(retention)
+		work(ctx)
 	}()
-	n.onClose("retention", func(context.Context) error { cancel(); <-done; return nil })
-	return nil
+	n.onClose(name, func(context.Context) error { cancel(); <-done; return nil })
 }
 
 // openLab starts the stand-in for Microsoft's cloud.
@@ -267,9 +303,11 @@ func (n *Node) Close(ctx context.Context) error {
 	return errors.Join(problems...)
 }
 
-// parts are what the operations listener serves.
-func (n *Node) parts() ops.Parts {
+// parts are what the operations listener serves; token is what whoever may change something shows.
+func (n *Node) parts(token string) ops.Parts {
 	return ops.Parts{
+		Token:   token,
+		Reload:  n.reloadByAPI,
 		PAC:     func() []byte { return n.current.Load().pac },
 		Root:    func() []byte { return n.current.Load().authority.RootPEM() },
 		CRL:     func(name string) ([]byte, bool) { return n.current.Load().authority.CRL(name) },

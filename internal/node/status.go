@@ -62,7 +62,7 @@ func (n *Node) ready() ops.Readiness {
 	return ops.Readiness{
 		ServiceTags: tags,
 		Ready:       !(n.spool.Full() && b.edition.WhenFull == gateway.RefuseAll), Edition: b.edition.Number, Policy: b.edition.Program.Hash(), Catalog: b.edition.Program.CatalogVersion(),
-		Lab: n.options.Lab, Warnings: n.warnings(),
+		Lab: n.options.Lab, Warnings: n.warnings(), Installed: b.installed, LastReload: n.lastReload.Load(),
 	}
 }
 

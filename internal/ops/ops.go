@@ -1,10 +1,12 @@
 // Package ops is the operations listener: one mux that serves the PAC file, the root certificate, the revocation
-// lists, health, readiness, metrics and the status pages. It needs no authentication, so it serves nothing personal,
-// and it accepts GET and HEAD only.
+// lists, health, readiness, metrics and the status pages. Reading needs no authentication, so it serves nothing personal.
+// The one thing that changes something, POST /api/reload, needs a token and a caller on this machine; everything else
+// accepts GET and HEAD only.
 package ops
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -33,6 +35,10 @@ type Parts struct {
 	Changes func() []byte
 	// Feeds answers the lists that firewalls subscribe to (/feeds/NAME.txt).
 	Feeds http.Handler
+	// Reload reads the configuration again (POST /api/reload, for who shows Token).
+	Reload func(ctx context.Context) ReloadAnswer
+	// Token is what a caller of Reload shows as a bearer token; "" refuses everybody.
+	Token string
 	// Console answers everything below / that is not named here.
 	Console http.Handler
 }
@@ -46,6 +52,8 @@ type Readiness struct {
 	// ServiceTags are the imported service tags with their age; empty when nobody imported any.
 	ServiceTags []explain.TagFile `json:"service_tags"`
 	Lab         bool              `json:"lab"`
+	Installed   time.Time         `json:"edition_since"`
+	LastReload  *LastReload       `json:"last_reload"` // null: none since the start
 	Warnings    finding.List      `json:"warnings"`
 }
 
@@ -96,6 +104,9 @@ func Handler(parts Parts) http.Handler {
 	if parts.Console != nil {
 		mux.Handle("GET /", parts.Console)
 	}
+	if parts.Reload != nil {
+		mux.Handle("POST /api/reload", reload(parts.Token, parts.Reload))
+	}
 	return guard(mux)
 }
 
@@ -139,7 +150,13 @@ func guard(next http.Handler) http.Handler {
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("X-Frame-Options", "DENY")
 		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		if r.URL.Path == "/api/reload" {
+			if r.Method != http.MethodPost {
+				h.Set("Allow", "POST")
+				http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+				return
+			}
+		} else if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			h.Set("Allow", "GET, HEAD")
 			http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
 			return
