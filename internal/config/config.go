@@ -85,6 +85,7 @@ type Config struct {
 	Network        Network
 	PAC            PAC
 	CA             CA
+	Catalog        Catalog
 	Audit          Audit
 	Log            Log
 }
@@ -197,6 +198,55 @@ type PAC struct {
 // CA is the signing authority.
 type CA struct {
 	Organisation Value[string] // "" when not given
+}
+
+// Catalog is how the catalog is kept current, and when its age is warned of.
+type Catalog struct {
+	Update         Value[bool]
+	Lists          []Value[string] // of Lists; none: those that the reference names
+	BaseURL        Value[string]   // http or https, in normal form, without a slash at the end
+	ServiceTagsURL Value[string]   // likewise
+	Proxy          Value[string]   // http, https or socks5; "": as the environment says
+	IntervalHours  Value[int]
+	MaxDropPercent Value[int]
+	MaxAgeDays     Value[int] // 0: by the kind of source
+}
+
+// Lists are the names of the lists that can be fetched, as the section "catalog" and the command line call them.
+func Lists() []string {
+	return []string{
+		"m365-worldwide", "m365-usgovdod", "m365-usgovgcchigh", "m365-china",
+		"service-tags-public", "service-tags-government", "service-tags-china",
+	}
+}
+
+// Fetched returns the lists that are to be fetched: the given ones, or those that suit the tenant's cloud.
+func (c *Config) Fetched() []string {
+	var out []string
+	for _, l := range c.Catalog.Lists {
+		out = append(out, l.V)
+	}
+	if len(out) > 0 {
+		return out
+	}
+	out = []string{"m365-worldwide", "service-tags-public"}
+	switch c.Tenant.Cloud.V {
+	case "usgov":
+		out = append(out, "m365-usgovdod", "m365-usgovgcchigh", "service-tags-government")
+	case "china":
+		out = append(out, "m365-china", "service-tags-china")
+	}
+	return out
+}
+
+// Standard returns a configuration that nobody has written: every default, and nothing else. It judges nobody; it is for
+// commands that work without a file.
+func Standard() *Config {
+	c := &Config{}
+	for _, f := range settings() {
+		f.reset(c)
+	}
+	return c
 }
 
 // Audit is how long records are kept, and what happens when no more can be.

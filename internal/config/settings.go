@@ -71,6 +71,10 @@ var settings = sync.OnceValue(func() []field[Config] {
 			JA: "署名する認証局。",
 			EN: "The signing authority.",
 		}, caSettings()),
+		group("catalog", func(c *Config) *Catalog { return &c.Catalog }, nil, text{
+			JA: "カタログの更新と、データの古さの警告。更新は既定では行いません。組み込みのカタログと取り込んだファイルだけで動作します。",
+			EN: "How the catalog is kept current, and when the age of its data is warned of. Nothing is fetched unless update says so: the built-in catalog and imported files are enough to work.",
+		}, catalogSettings()),
 		group("audit", func(c *Config) *Audit { return &c.Audit }, nil, text{
 			JA: "監査記録。",
 			EN: "The audit records.",
@@ -273,6 +277,43 @@ func caSettings() []field[CA] {
 			JA: "証明書の組織名(O)。省略すると organisation.name を使います。",
 			EN: "Organisation (O) in the certificates; organisation.name when left out.",
 		}).eg("Contoso"),
+	}
+}
+
+func catalogSettings() []field[Catalog] {
+	return []field[Catalog]{
+		value("update", yesNo(), func(c *Catalog) *Value[bool] { return &c.Update }, text{
+			JA: "「sekisho up」の動作中に、一覧を定期的に取得します。false のときも「sekisho catalog update」は使えます。",
+			EN: "Fetch the lists from time to time while `sekisho up` runs. `sekisho catalog update` works either way.",
+		}).or("false").eg("true"),
+		values("lists", oneOf(Lists()...), func(c *Catalog) *[]Value[string] { return &c.Lists }, text{
+			JA: "取得する一覧。省略すると m365-worldwide と service-tags-public に、tenant.cloud のクラウドの一覧を加えたものです。",
+			EN: "Which lists are fetched. Left out: m365-worldwide and service-tags-public, and those of the cloud of tenant.cloud.",
+		}).atLeast(1).eg("m365-worldwide"),
+		value("base-url", webURL(text{JA: "URL(http または https)", EN: "URL (http or https)"}, true, "http", "https"), func(c *Catalog) *Value[string] { return &c.BaseURL }, text{
+			JA: "Microsoft 365 のエンドポイント Web サービスの URL。同じサービスを提供する別の Sekisho の運用リスナーも指定できます。",
+			EN: "The Microsoft 365 endpoints web service. The operations listener of another Sekisho serves the same.",
+		}).or("https://endpoints.office.com"),
+		value("service-tags-url", webURL(text{JA: "URL(http または https)", EN: "URL (http or https)"}, true, "http", "https"), func(c *Catalog) *Value[string] { return &c.ServiceTagsURL }, text{
+			JA: "サービス タグのダウンロード ページがあるサイトの URL。",
+			EN: "Site of the download pages of the service tags.",
+		}).or("https://www.microsoft.com"),
+		value("proxy", webURL(text{JA: "URL(http、https、socks5)", EN: "URL (http, https or socks5)"}, true, "http", "https", "socks5"), func(c *Catalog) *Value[string] { return &c.Proxy }, text{
+			JA: "取得に使うプロキシ。省略すると、環境変数 HTTPS_PROXY、HTTP_PROXY、NO_PROXY に従います。",
+			EN: "Proxy that the lists are fetched by. Left out: what the variables HTTPS_PROXY, HTTP_PROXY and NO_PROXY say.",
+		}).eg("http://proxy.example.com:8080"),
+		value("interval-hours", number(1, 168, text{JA: "1 から 168 の整数(時間)", EN: "number from 1 to 168 (hours)"}), func(c *Catalog) *Value[int] { return &c.IntervalHours }, text{
+			JA: "定期的な取得の間隔(時間)。同じ時刻に集中しないよう、前後に 1 割までずらします。",
+			EN: "Hours between two updates; moved by up to a tenth, so that not everybody asks at once.",
+		}).or("24"),
+		value("max-drop-percent", number(0, 100, text{JA: "0 から 100 の整数(%)", EN: "number from 0 to 100 (percent)"}), func(c *Catalog) *Value[int] { return &c.MaxDropPercent }, text{
+			JA: "新しい一覧から消えてよいホストとアドレス範囲の割合(%)。これを超える一覧は「sekisho catalog approve」まで使いません。",
+			EN: "Share of a list's hosts or address ranges, in percent, that a new one may drop. One that drops more waits for `sekisho catalog approve`.",
+		}).or("20"),
+		value("max-age-days", number(1, 3650, text{JA: "1 から 3650 の整数(日)", EN: "number from 1 to 3650 (days)"}), func(c *Catalog) *Value[int] { return &c.MaxAgeDays }, text{
+			JA: "情報源がこの日数より古いと警告します。日数は情報源自身の日付から数えます。省略すると、Microsoft 365 の一覧は 30 日、サービス タグは 14 日、ページは 365 日です。",
+			EN: "Age of a source past which answers warn, counted from the source's own date. Left out: 30 days for the Microsoft 365 lists, 14 for service tags, 365 for pages.",
+		}).eg("60"),
 	}
 }
 
