@@ -30,5 +30,6 @@ fuzz: ## each fuzz target by count
 bench: ## the benchmarks behind the published figures
 	@set -o pipefail; go test -run '^$$' -bench . -benchmem ./internal/... | grep -vE '^(\?|PASS|ok )'
 
-docs: ## write the generated documents again
-	go test ./internal/config ./internal/catalog ./internal/house -count=1 -run '^TestDocs$$' -update
+docs: ## write the generated documents and the compiled-in catalog again
+	go test ./internal/catalog -count=1 -run '^TestDocs' -update
+	go test ./internal/config ./internal/house -count=1 -run '^TestDocs$$' -update

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"sekisho/internal/endpoint"
@@ -67,6 +68,7 @@ type builder struct {
 	at     map[any]finding.Pos // of sources (by string), sets, features and class patterns (by their own types)
 	voices map[endpoint.Pattern]*draftVoice
 	order  []*draftVoice
+	near   []*voice // room of checkVoices
 }
 
 // draftVoice is a voice with the places of what it says of inspection.
@@ -297,22 +299,26 @@ var yesWords = [aspects]struct{ aspect, value string }{
 // checkVoices refuses contradictions, and fixes the answer for hosts whose matches are known beforehand.
 func (b *builder) checkVoices() {
 	for _, v := range b.order {
+		b.voiceIndex.Add(v.pattern, &v.voice)
+	}
+	for _, v := range b.order {
 		if v.contradicts {
 			b.fail(v.pos, "contradiction", "value", v.pattern.String())
 		}
+		// Whatever covers the pattern covers one host of it, so that the index finds the few to look at.
+		b.near = b.voiceIndex.Append(b.near[:0], endpoint.Host(strings.ReplaceAll(v.pattern.String(), "*", "\x00")))
 		var covering []*voice
-		for _, w := range b.order {
+		for _, w := range b.near {
 			if !w.pattern.Covers(v.pattern) {
 				continue
 			}
-			covering = append(covering, &w.voice)
+			covering = append(covering, w)
 			own := v.says[inspectionAspect]
 			if own.speaks() && own.inspection != InspectionForbidden &&
 				w.says[inspectionAspect].inspection == InspectionForbidden {
 				b.fail(v.pos, "softened", "value", v.pattern.String(), "by", w.pattern.String())
 			}
 		}
-		slices.SortStableFunc(covering, func(x, y *voice) int { return x.pattern.Compare(y.pattern) })
 		v.chain, v.merged = len(covering), merge(covering)
 	}
 }
@@ -353,9 +359,6 @@ func (b *builder) index() {
 		for _, p := range set.Prefixes {
 			s.addrIndex.Add(p, Hit{Set: set, Prefix: p})
 		}
-	}
-	for _, v := range b.order {
-		s.voiceIndex.Add(v.pattern, &v.voice)
 	}
 	for _, c := range s.classes {
 		s.classIndex.Add(c.Pattern, c)

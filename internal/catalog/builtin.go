@@ -1,7 +1,7 @@
 package catalog
 
 import (
-	"embed"
+	_ "embed" // of builtin.bin
 	"fmt"
 	"io/fs"
 	"path"
@@ -12,18 +12,29 @@ import (
 	"sekisho/internal/finding"
 )
 
-//go:embed builtin/*.yaml
-var builtinFiles embed.FS
+// builtinData is the folder builtin in the compact form; "make docs" writes it.
+//
+//go:embed builtin.bin
+var builtinData string
+
+// builtinParts reads builtinData once. Data that cannot be read is a panic, which a test rules out.
+var builtinParts = sync.OnceValue(func() []*Part {
+	parts, err := readCompact(builtinData)
+	if err != nil {
+		panic(fmt.Sprintf("built-in catalog: %v", err))
+	}
+	return parts
+})
 
 var builtin = sync.OnceValue(func() *Snapshot {
-	s, found := Load(builtinFiles, "builtin")
+	s, found := buildDated("builtin", builtinParts())
 	if len(found) > 0 {
 		panic(fmt.Sprintf("built-in catalog: %v", &finding.Problem{Findings: found}))
 	}
 	return s
 })
 
-// Builtin returns the catalog compiled into the binary. It is parsed once, on first use; a mistake in it is a panic,
+// Builtin returns the catalog compiled into the binary. It is read once, on first use; a mistake in it is a panic,
 // which a test rules out. Safe for concurrent use.
 func Builtin() *Snapshot { return builtin() }
 
@@ -35,9 +46,14 @@ func Load(fsys fs.FS, dir string) (*Snapshot, finding.List) {
 	if len(found) > 0 {
 		return nil, found
 	}
+	return buildDated(path.Base(dir), parts)
+}
+
+// buildDated builds a snapshot whose version is name and the date of the newest reading.
+func buildDated(name string, parts []*Part) (*Snapshot, finding.List) {
 	s, found := Build("", parts...)
 	if s != nil {
-		s.version = path.Base(dir) + "-" + s.date.Format(time.DateOnly)
+		s.version = name + "-" + s.date.Format(time.DateOnly)
 	}
 	return s, found
 }
@@ -45,11 +61,7 @@ func Load(fsys fs.FS, dir string) (*Snapshot, finding.List) {
 // Renew builds the snapshot called version from the built-in catalog and what has come in since: renewals of its lists
 // and other parts, in the order given. Findings are as in Build.
 func Renew(version string, fresh ...*Part) (*Snapshot, finding.List) {
-	parts, found := loadParts(builtinFiles, "builtin")
-	if len(found) > 0 {
-		return nil, found
-	}
-	return Build(version, append(parts, fresh...)...)
+	return Build(version, slices.Concat(builtinParts(), fresh)...)
 }
 
 // loadParts reads every *.yaml file of a folder.
@@ -61,7 +73,7 @@ func loadParts(fsys fs.FS, dir string) ([]*Part, finding.List) {
 	if err != nil {
 		return nil, finding.List{finding.New("catalog.unreadable", finding.Error, finding.Pos{File: dir}, "said", err.Error())}
 	}
-	// The files are read beside each other: most of the time goes into YAML, and every command waits for it.
+	// The files are read beside each other: most of the time goes into YAML.
 	parts, problems := make([]*Part, len(files)), make([]finding.List, len(files))
 	var reading sync.WaitGroup
 	for i, file := range files {

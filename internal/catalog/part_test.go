@@ -2,7 +2,6 @@ package catalog_test
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,7 +14,7 @@ import (
 	"sekisho/internal/message"
 )
 
-var update = flag.Bool("update", false, "rewrite the expected part of testdata/parts")
+var update = catalog.Update // rewrite the expected part of testdata/parts
 
 // TestParts reads each case of testdata/parts: a catalog file, a line "----", and what reading and building it says in
 // English, line by line with its place; nothing when it is in order.

@@ -28,7 +28,6 @@ import (
 	"sync"
 	"unicode"
 
-	"github.com/goccy/go-yaml"
 	"github.com/nicksnyder/go-i18n/v2/i18n"
 	"golang.org/x/text/language"
 
@@ -57,7 +56,6 @@ var shipped = sync.OnceValue(func() *store {
 // load reads every text/<room>.<language>.yaml of files. The store is usable even when err is not nil.
 func load(files fs.FS) (*store, error) {
 	s := &store{bundle: i18n.NewBundle(language.English), ids: map[string]bool{}}
-	s.bundle.RegisterUnmarshalFunc("yaml", func(data []byte, v any) error { return yaml.Unmarshal(data, v) })
 	names, err := fs.Glob(files, "text/*.yaml")
 	if err != nil {
 		return s, err
@@ -71,17 +69,21 @@ func load(files fs.FS) (*store, error) {
 			continue
 		}
 		base := path.Base(name)
-		if lang := languageOf(base); !slices.Contains(Languages(), lang) {
+		lang := languageOf(base)
+		if !slices.Contains(Languages(), lang) {
 			problems = append(problems, fmt.Errorf("%s: language %q is not one of %v", base, lang, Languages()))
 			continue
 		}
-		file, err := s.bundle.ParseMessageFileBytes(data, base)
+		list, err := messages(data)
+		if err == nil {
+			err = s.bundle.AddMessages(language.MustParse(lang), list...)
+		}
 		if err != nil {
 			problems = append(problems, fmt.Errorf("%s: %w", base, err))
 			continue
 		}
-		for _, m := range file.Messages {
-			key := file.Tag.String() + " " + m.ID
+		for _, m := range list {
+			key := lang + " " + m.ID
 			if other, ok := from[key]; ok {
 				problems = append(problems, fmt.Errorf("id %q stands in %s and in %s", m.ID, other, base))
 			}
