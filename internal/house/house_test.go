@@ -35,7 +35,7 @@ var order = [][]string{
 	{"internal/m365"},
 	{"internal/servicetags"},
 	{"internal/catalog"},
-	{"internal/ca", "internal/audit"},
+	{"internal/ca", "internal/audit", "internal/dnsx"},
 	{"internal/endpoint"},
 	{"internal/message"},
 	{"internal/lockfile"},
