@@ -16,17 +16,28 @@ import (
 	"sekisho/internal/finding"
 )
 
+// sockets returns a UDP and a TCP socket of one number, which may take more than one try.
+func sockets(t *testing.T) (net.PacketConn, net.Listener) {
+	t.Helper()
+	for range 20 {
+		stream, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		packet, err := net.ListenPacket("udp", stream.Addr().String())
+		if err == nil {
+			return packet, stream
+		}
+		stream.Close()
+	}
+	t.Fatal("no port is free for both UDP and TCP")
+	return nil, nil
+}
+
 // serve runs a real server on a free port, UDP and TCP, and returns its address.
 func serve(t *testing.T, answer func(w dns.ResponseWriter, q *dns.Msg)) netip.AddrPort {
 	t.Helper()
-	packet, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	stream, err := net.Listen("tcp", packet.LocalAddr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	packet, stream := sockets(t)
 	handler := dns.HandlerFunc(answer)
 	for _, s := range []*dns.Server{{PacketConn: packet, Handler: handler}, {Listener: stream, Handler: handler}} {
 		done := make(chan error, 1)
