@@ -15,7 +15,8 @@ import (
 
 func (a *app) catalogCommand() *cobra.Command {
 	return a.noun("catalog", "catalog", a.catalogListCommand(), a.catalogShowCommand(), a.catalogCheckCommand(), a.catalogImportCommand(), a.catalogUpdateCommand(),
-		a.catalogHistoryCommand(), a.catalogUseCommand(), a.catalogApproveCommand(), a.catalogDiffCommand(), a.catalogExportCommand())
+		a.catalogHistoryCommand(), a.catalogUseCommand(), a.catalogApproveCommand(), a.catalogRejectCommand(), a.catalogDiffCommand(), a.catalogExportCommand(),
+		a.catalogBundleCommand())
 }
 
 // featureRow is one feature as "catalog list -o json" prints it.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sekisho/internal/catalog/bundle"
 	"sekisho/internal/m365"
 	"sekisho/internal/servicetags"
 )
@@ -24,7 +25,13 @@ type importer struct {
 	// recognise reports whether the file looks like one of this kind. It judges nothing.
 	recognise func(name string, data []byte) bool
 	// take puts the file into use and returns what to print.
-	take func(name string, data []byte, force bool) (imported, error)
+	take func(name string, data []byte, o importOptions) (imported, error)
+}
+
+// importOptions are the flags of "catalog import".
+type importOptions struct {
+	force   bool
+	signers []string // whose bundles are taken, beside those of the data folder
 }
 
 // imported is what "catalog import" prints of one file.
@@ -37,25 +44,45 @@ type imported struct {
 	Same    bool   `json:"same"`   // the very file was in use already
 	Entries int    `json:"entries"`
 	Dropped int    `json:"dropped"` // entries of the version before that are gone
+	// Waiting says that it drops so much that it waits for approval, and what was in use stays.
+	Waiting bool `json:"waiting,omitempty"`
+	// Files are those of a bundle.
+	Files []bundled `json:"files,omitempty"`
 }
 
 // importers are the kinds of file that can be imported, in the order in which they are tried.
 func (a *app) importers(data string) []importer {
 	return []importer{
 		{
+			kind: "bundle",
+			recognise: func(name string, body []byte) bool {
+				return bundle.Recognise(body) || strings.HasSuffix(name, ".bundle")
+			},
+			take: func(name string, body []byte, o importOptions) (imported, error) {
+				return a.importBundle(data, name, body, o)
+			},
+		},
+		{
 			kind: "service-tags",
 			recognise: func(name string, data []byte) bool {
 				return servicetags.Recognise(data) || strings.HasPrefix(filepath.Base(name), "ServiceTags_")
 			},
-			take: func(name string, body []byte, force bool) (imported, error) {
-				return a.importTags(data, name, body, force)
+			take: func(name string, body []byte, o importOptions) (imported, error) {
+				return a.importTags(data, name, body, o.force)
 			},
 		},
 		{
 			kind:      "m365-list",
 			recognise: func(_ string, body []byte) bool { return m365.Recognise(body) },
-			take: func(name string, body []byte, force bool) (imported, error) {
-				return a.importList(data, name, body, force)
+			take: func(name string, body []byte, o importOptions) (imported, error) {
+				return a.importList(data, name, body, o.force)
+			},
+		},
+		{
+			kind:      "m365-changes",
+			recognise: func(_ string, body []byte) bool { return m365.RecogniseChanges(body) },
+			take: func(name string, body []byte, _ importOptions) (imported, error) {
+				return a.importChanges(data, name, body)
 			},
 		},
 	}
@@ -69,14 +96,16 @@ func (a *app) catalogImportCommand() *cobra.Command {
 		Example: "  sekisho catalog import ServiceTags_Public_20251117.json",
 		Args:    cobra.MinimumNArgs(1),
 	}
-	force := c.Flags().Bool("force", false, a.t("catalog.import.flag.force"))
+	var flags importOptions
+	c.Flags().BoolVar(&flags.force, "force", false, a.t("catalog.import.flag.force"))
+	c.Flags().StringArrayVar(&flags.signers, "signer", nil, a.t("catalog.import.flag.signer"))
 	o := a.outputFlag(c, "table", "json", "jsonl")
 	c.RunE = func(_ *cobra.Command, args []string) error {
 		data, err := a.dataFolder()
 		if err != nil {
 			return err
 		}
-		return a.importAll(len(args), o.format, func(i int) (imported, error) { return a.importFile(data, args[i], *force) })
+		return a.importAll(len(args), o.format, func(i int) (imported, error) { return a.importFile(data, args[i], flags) })
 	}
 	return c
 }
@@ -84,11 +113,16 @@ func (a *app) catalogImportCommand() *cobra.Command {
 // importAll takes n files, one after the other, and prints what became of each; the first that is refused ends it.
 func (a *app) importAll(n int, format string, take func(i int) (imported, error)) error {
 	done := []imported{}
+	var found error // that something waits for approval; the others are taken nevertheless
 	for i := range n {
 		row, err := take(i)
-		if err != nil {
+		switch {
+		case errors.Is(err, errFound):
+			found = err
+		case err != nil:
 			return err
 		}
+		err = nil
 		done = append(done, row)
 		switch format {
 		case "jsonl":
@@ -101,13 +135,15 @@ func (a *app) importAll(n int, format string, take func(i int) (imported, error)
 		}
 	}
 	if format == "json" {
-		return a.printJSON(done)
+		if err := a.printJSON(done); err != nil {
+			return err
+		}
 	}
-	return nil
+	return found
 }
 
 // importFile reads a file, finds out what it is and puts it into use.
-func (a *app) importFile(data, name string, force bool) (imported, error) {
+func (a *app) importFile(data, name string, o importOptions) (imported, error) {
 	body, err := readFile(name, importBytes)
 	if errors.Is(err, errLarge) {
 		return imported{}, a.usage("catalog.import.large", "file", name, "max", strconv.Itoa(importBytes>>20))
@@ -118,7 +154,7 @@ func (a *app) importFile(data, name string, force bool) (imported, error) {
 	var kinds []string
 	for _, i := range a.importers(data) {
 		if i.recognise(name, body) {
-			row, err := i.take(name, body, force)
+			row, err := i.take(name, body, o)
 			row.File, row.Kind = name, i.kind
 			return row, err
 		}
@@ -132,8 +168,18 @@ func (a *app) printImported(row imported) {
 	if row.Same {
 		id = "catalog.import.same"
 	}
+	if row.Waiting {
+		id = "catalog.import.waits"
+	}
 	a.printf("%s\n", a.t(id, "file", row.File, "kind", a.t("catalog.import.kind."+row.Kind), "version", row.Version, "date", row.Date,
 		"entries", strconv.Itoa(row.Entries), "before", row.Before, "dropped", strconv.Itoa(row.Dropped)))
+	for _, f := range row.Files {
+		line := strings.Join([]string{"  " + a.t("catalog.import.kind."+f.Kind), f.Name, f.Version}, " ")
+		if f.Date != "" {
+			line += " (" + f.Date + ")"
+		}
+		a.printf("%s\n", line)
+	}
 }
 
 // errLarge says that a file is larger than what is read.

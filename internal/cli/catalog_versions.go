@@ -53,18 +53,48 @@ func (a *app) importList(data, name string, body []byte, force bool) (imported, 
 		return imported{}, err
 	}
 	a.printFindings(added.Findings)
-	for _, l := range added.Version.Losses {
-		if added.Version.Waiting && l.Percent() > limit {
-			a.notef("%s: %s\n", a.t("warning"), a.t("catalog.waiting", "version", added.Version.Name,
-				"percent", strconv.Itoa(l.Percent()), "list", l.Source+"/"+l.Cloud))
-		}
-	}
 	row := imported{Version: string(instance) + " " + version, Same: added.Same, Dropped: len(added.Difference.Hosts.Removed) + len(added.Difference.Prefixes.Removed)}
 	if list, _ := m365.ReadEndpoints(name, instance, body); list != nil {
 		row.Entries = len(list.Rows)
 	}
-	if added.Version.Waiting {
+	if row.Waiting = a.warnWaiting(added); row.Waiting {
 		return row, errFound
+	}
+	return row, nil
+}
+
+// warnWaiting says what a version drops that waits because of it; false when it does not wait.
+func (a *app) warnWaiting(added library.Added) bool {
+	if !added.Version.Waiting {
+		return false
+	}
+	for _, l := range added.Version.Losses {
+		if l.Percent() > mostDropped {
+			a.notef("%s: %s\n", a.t("warning"), a.t("catalog.waiting", "version", added.Version.Name,
+				"percent", strconv.Itoa(l.Percent()), "list", l.Source+"/"+l.Cloud))
+		}
+	}
+	return true
+}
+
+// importChanges keeps what the endpoints web service announces: from when additions are in force.
+func (a *app) importChanges(data, name string, body []byte) (imported, error) {
+	instance, _, ok := m365.FromName(filepath.Base(name))
+	if !ok {
+		return imported{}, finding.Fail("m365.no-instance", nil, "file", filepath.Base(name))
+	}
+	shelf := node.Shelf(data, nil)
+	source, err := node.ChangesSource(shelf, instance, time.Now(), body)
+	if err != nil {
+		return imported{}, err
+	}
+	added, err := shelf.Add(mostDropped, source)
+	if err != nil {
+		return imported{}, err
+	}
+	row := imported{Version: string(instance) + " " + source.Version, Same: added.Same}
+	if list, _ := m365.ReadChanges(name, source.Body); list != nil {
+		row.Entries = len(list)
 	}
 	return row, nil
 }
@@ -109,9 +139,24 @@ func (a *app) catalogHistoryCommand() *cobra.Command {
 			return a.printCSV(r)
 		}
 		a.printTable(r)
+		for _, v := range versions {
+			if v.Waiting {
+				a.printWaiting(v)
+			}
+		}
 		return nil
 	}
 	return c
+}
+
+// printWaiting says what the version that waits would drop, list by list, and what to do.
+func (a *app) printWaiting(v library.Version) {
+	a.printf("\n%s\n", a.t("catalog.history.waits", "version", v.Name))
+	for _, l := range v.Losses {
+		a.printf("  %s\n", a.t("catalog.history.loss", "list", l.Source+"/"+l.Cloud, "percent", itoa(l.Percent()), "lost_hosts", itoa(l.LostHosts), "hosts", itoa(l.Hosts),
+			"lost_prefixes", itoa(l.LostPrefixes), "prefixes", itoa(l.Prefixes)))
+	}
+	a.printf("%s\n", a.t("catalog.history.settle", "version", v.Name))
 }
 
 func (a *app) catalogUseCommand() *cobra.Command {
@@ -134,20 +179,34 @@ func (a *app) catalogUseCommand() *cobra.Command {
 
 func (a *app) catalogApproveCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "approve", Short: a.t("catalog.approve.short"), Args: cobra.NoArgs,
+		Use: "approve", Short: a.t("catalog.approve.short"), Long: a.t("catalog.approve.long"), Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			shelf, err := a.shelf()
-			if err != nil {
-				return err
-			}
-			name, err := shelf.Approve()
-			if err != nil {
-				return err
-			}
-			a.printf("%s\n", a.t("catalog.used", "version", name))
-			return nil
+			return a.settle((*library.Library).Approve, "catalog.used")
 		},
 	}
+}
+
+func (a *app) catalogRejectCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "reject", Short: a.t("catalog.reject.short"), Long: a.t("catalog.reject.long"), Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			return a.settle((*library.Library).Reject, "catalog.rejected")
+		},
+	}
+}
+
+// settle approves or rejects what waits.
+func (a *app) settle(how func(*library.Library) (string, error), said string) error {
+	shelf, err := a.shelf()
+	if err != nil {
+		return err
+	}
+	name, err := how(shelf)
+	if err != nil {
+		return err
+	}
+	a.printf("%s\n", a.t(said, "version", name))
+	return nil
 }
 
 // versionNamed finds a version by name, by "current", or by day: the newest that was made on or before it.

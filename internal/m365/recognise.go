@@ -9,7 +9,7 @@ import (
 // Recognise reports whether a file looks like a body of /endpoints. It judges nothing.
 func Recognise(body []byte) bool {
 	head := bytes.TrimLeft(bytes.TrimPrefix(body[:min(len(body), 4096)], []byte("\ufeff")), " \t\r\n")
-	return len(head) > 0 && head[0] == '[' && bytes.Contains(head, []byte(`"serviceArea"`))
+	return len(head) > 0 && head[0] == '[' && bytes.Contains(head, []byte(`"serviceArea"`)) && !RecogniseChanges(body)
 }
 
 var versionInName = regexp.MustCompile(`(?:^|[^0-9])(20[0-9]{8})(?:[^0-9]|$)`)
@@ -29,4 +29,10 @@ func FromName(name string) (instance Instance, version string, ok bool) {
 		version = m[1]
 	}
 	return instance, version, found == 1
+}
+
+// RecogniseChanges reports whether a file looks like a body of /changes. It judges nothing.
+func RecogniseChanges(body []byte) bool {
+	head := bytes.TrimLeft(bytes.TrimPrefix(body[:min(len(body), 4096)], []byte("\ufeff")), " \t\r\n")
+	return len(head) > 0 && head[0] == '[' && bytes.Contains(head, []byte(`"endpointSetId"`)) && bytes.Contains(head, []byte(`"disposition"`))
 }

@@ -28,9 +28,44 @@ func ListSource(i m365.Instance, version string, read time.Time, body []byte) li
 	return library.Source{Name: sourceName(i), Version: version, Read: read, Body: body}
 }
 
+// changesName is the name under which what an instance's service announced is kept.
+func changesName(i m365.Instance) string { return "m365-changes-" + i.Cloud() + ".json" }
+
+// ChangesSource makes a body of /changes a source for the shelf, joined to the changes that the version in use knows:
+// from when additions are in force. The error is a *finding.Problem.
+func ChangesSource(shelf *library.Library, i m365.Instance, read time.Time, body []byte) (library.Source, error) {
+	known, err := shelf.CurrentSource(changesName(i))
+	if err != nil {
+		return library.Source{}, err
+	}
+	merged, version, err := m365.MergeChanges(changesName(i), known.Body, body)
+	if err != nil {
+		return library.Source{}, err
+	}
+	return library.Source{Name: changesName(i), Version: version, Read: read, Body: merged}, nil
+}
+
+// notices gathers what the sources of a version announce, by cloud. A file that cannot be read announces nothing.
+func notices(v library.Version) map[string]m365.Notices {
+	out := map[string]m365.Notices{}
+	for _, s := range v.Sources {
+		for _, i := range m365.Instances() {
+			if s.Name == changesName(i) {
+				changes, _ := m365.ReadChanges(s.Name, s.Body)
+				out[i.Cloud()] = m365.NewNotices(changes)
+			}
+		}
+	}
+	return out
+}
+
 // readSource reads what the shelf keeps.
 func readSource(s library.Source) (*catalog.Part, finding.List) {
 	instances := m365.Instances()
+	if slices.ContainsFunc(instances, func(i m365.Instance) bool { return changesName(i) == s.Name }) {
+		_, found := m365.ReadChanges(s.Name, s.Body)
+		return nil, found
+	}
 	i := slices.IndexFunc(instances, func(i m365.Instance) bool { return sourceName(i) == s.Name })
 	if i < 0 {
 		return nil, finding.List{finding.New("node.unknown-source", finding.Error, finding.Pos{File: s.Name}, "file", s.Name)}

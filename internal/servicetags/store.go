@@ -203,7 +203,36 @@ func (s *Store) Import(name string, data []byte, force bool) (Imported, error) {
 		return fail(err)
 	}
 	defer lock.Release()
+	done, err := s.weigh(name, data, file, found, force)
+	if err != nil || done.Same {
+		return done, err
+	}
+	// A damaged store is mended by a good file: there is nothing to compare with.
+	if err := writeWhole(filepath.Join(s.folder, done.Manifest.Body), data); err != nil {
+		return fail(err)
+	}
+	manifest, err := json.MarshalIndent(done.Manifest, "", "  ")
+	if err != nil {
+		return fail(err)
+	}
+	if err := writeWhole(s.manifestFile(done.Manifest.Cloud), append(manifest, '\n')); err != nil {
+		return fail(err)
+	}
+	s.prune(done.Manifest.Cloud, done.Manifest.Body)
+	return done, nil
+}
 
+// Judge says what Import would do, and does nothing. The error is Import's, as far as the file is its reason.
+func (s *Store) Judge(name string, data []byte, force bool) (Imported, error) {
+	file, found := Parse(name, data)
+	if file == nil {
+		return Imported{}, &finding.Problem{Findings: found}
+	}
+	return s.weigh(name, data, file, found, force)
+}
+
+// weigh holds a file that was read against the one in use.
+func (s *Store) weigh(name string, data []byte, file *File, found finding.List, force bool) (Imported, error) {
 	sum := hashOf(data)
 	done := Imported{Warnings: found, Manifest: Manifest{
 		Cloud: file.Cloud, ChangeNumber: file.ChangeNumber, Date: file.Date, Imported: s.now().UTC().Truncate(time.Second),
@@ -222,19 +251,25 @@ func (s *Store) Import(name string, data []byte, force bool) (Imported, error) {
 			return Imported{}, problem
 		}
 	}
-	// A damaged store is mended by a good file: there is nothing to compare with.
-	if err := writeWhole(filepath.Join(s.folder, done.Manifest.Body), data); err != nil {
-		return fail(err)
-	}
-	manifest, err := json.MarshalIndent(done.Manifest, "", "  ")
-	if err != nil {
-		return fail(err)
-	}
-	if err := writeWhole(s.manifestFile(file.Cloud), append(manifest, '\n')); err != nil {
-		return fail(err)
-	}
-	s.prune(file.Cloud, done.Manifest.Body)
 	return done, nil
+}
+
+// Body returns the file in use of one cloud as it was imported. The error is a *finding.Problem; it wraps fs.ErrNotExist
+// when nothing was imported.
+func (s *Store) Body(c Cloud) ([]byte, Manifest, error) {
+	m, err := s.manifest(c)
+	if err != nil {
+		return nil, m, err
+	}
+	name := filepath.Join(s.folder, m.Body)
+	data, err := readBounded(name, MaxBytes)
+	switch {
+	case err != nil:
+		return nil, m, finding.Fail("servicetags.unreadable", err, "file", name)
+	case hashOf(data) != m.SHA256:
+		return nil, m, finding.Fail("servicetags.damaged", nil, "file", name)
+	}
+	return data, m, nil
 }
 
 // judge says why the new file is not to be taken unasked.

@@ -42,7 +42,8 @@ type Source struct {
 	Body    []byte    `json:"-"`
 }
 
-// Reader turns a source file into a part of the catalog. Findings of severity Error mean that it cannot be used.
+// Reader turns a source file into a part of the catalog. Findings of severity Error mean that it cannot be used. No part
+// and no such finding: the file is good and adds nothing to the catalog itself, such as what a publisher announces.
 type Reader func(Source) (*catalog.Part, finding.List)
 
 // Version is one version on the shelf.
@@ -66,7 +67,12 @@ type Library struct {
 type state struct {
 	Current string `json:"current"`
 	Waiting string `json:"waiting,omitempty"`
+	// Rejected are the hashes of files that somebody has refused, the latest last, so that they do not come again.
+	Rejected []string `json:"rejected,omitempty"`
 }
+
+// rejections is how many refused files are remembered (chosen: more than anybody refuses between two good ones).
+const rejections = 50
 
 // Open returns the shelf in folder, which need not exist before the first Add. now is the clock; nil: the system's.
 func Open(folder string, read Reader, now func() time.Time) *Library {
@@ -224,10 +230,12 @@ func (l *Library) build(v Version) (*catalog.Snapshot, finding.List, error) {
 	for _, s := range v.Sources {
 		part, f := l.read(s)
 		found = append(found, f...)
-		if part == nil {
+		switch {
+		case part != nil:
+			parts = append(parts, part)
+		case f.HasErrors():
 			return nil, nil, &finding.Problem{Findings: f.Of(finding.Error)}
 		}
-		parts = append(parts, part)
 	}
 	s, f := catalog.Renew(v.Name, parts...)
 	if s == nil {
@@ -243,6 +251,29 @@ func (l *Library) Current() (*catalog.Snapshot, error) {
 		return nil, err
 	}
 	return l.Snapshot(s.Current)
+}
+
+// CurrentVersion returns the version in use with the bodies of its sources.
+func (l *Library) CurrentVersion() (Version, error) {
+	s, err := l.state()
+	if err != nil {
+		return Version{}, err
+	}
+	return l.Load(s.Current)
+}
+
+// CurrentSource returns the source of that name of the version in use; the zero Source when it has none.
+func (l *Library) CurrentSource(name string) (Source, error) {
+	v, err := l.CurrentVersion()
+	if err != nil {
+		return Source{}, err
+	}
+	for _, s := range v.Sources {
+		if s.Name == name {
+			return s, nil
+		}
+	}
+	return Source{}, nil
 }
 
 // Added is what became of an Add.
@@ -281,10 +312,15 @@ func (l *Library) Add(maxDrop int, fresh ...Source) (Added, error) {
 			return Added{}, finding.Fail("library.source", nil, "file", f.Name)
 		}
 		i := slices.IndexFunc(next.Sources, func(s Source) bool { return s.Name == f.Name })
+		if i >= 0 && next.Sources[i].SHA256 == f.SHA256 && next.Sources[i].Version == f.Version {
+			continue
+		}
+		if maxDrop < 100 && slices.Contains(s.Rejected, f.SHA256) {
+			return Added{}, finding.Fail("library.rejected", nil, "file", f.Name, "version", f.Version)
+		}
 		switch {
 		case i < 0:
 			next.Sources, same = append(next.Sources, f), false
-		case next.Sources[i].SHA256 == f.SHA256 && next.Sources[i].Version == f.Version:
 		case f.Version != "" && f.Version < next.Sources[i].Version:
 			return Added{}, finding.Fail("library.older", nil, "file", f.Name, "version", f.Version, "known", next.Sources[i].Version)
 		default:
@@ -312,13 +348,19 @@ func (l *Library) Add(maxDrop int, fresh ...Source) (Added, error) {
 	if err := l.write(next); err != nil {
 		return Added{}, err
 	}
-	s.Waiting = ""
 	if next.Waiting {
 		s.Waiting = next.Name
 	} else {
 		s.Current, next.Current = next.Name, true
+		if s.Waiting != "" && len(l.pending(s.Waiting, next)) == 0 {
+			s.Waiting = "" // what waited has been overtaken
+		}
 	}
-	return Added{Version: next, Difference: catalog.Diff(was, now), Findings: found}, l.setState(s)
+	if err := l.setState(s); err != nil {
+		return Added{}, err
+	}
+	l.prune(s)
+	return Added{Version: next, Difference: catalog.Diff(was, now), Findings: found}, nil
 }
 
 // free returns the name of a version made at the given time: the day, and a number when it is not the day's first.
@@ -336,42 +378,6 @@ func (l *Library) free(made time.Time) (string, error) {
 	return "", finding.Fail("library.unwritable", errors.New("a thousand versions in one day"), "folder", l.folder)
 }
 
-// Use puts the version called name into use, after building it.
-func (l *Library) Use(name string) error {
-	if _, err := l.Snapshot(name); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(l.folder, 0o700); err != nil {
-		return finding.Fail("library.unwritable", err, "folder", l.folder)
-	}
-	unlock, err := l.lock()
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	s, err := l.state()
-	if err != nil {
-		return err
-	}
-	s.Current = name
-	if s.Waiting == name {
-		s.Waiting = ""
-	}
-	return l.setState(s)
-}
-
-// Approve puts the version that waits into use and returns its name.
-func (l *Library) Approve() (string, error) {
-	s, err := l.state()
-	if err != nil {
-		return "", err
-	}
-	if s.Waiting == "" {
-		return "", finding.Fail("library.nothing-waits", nil)
-	}
-	return s.Waiting, l.Use(s.Waiting)
-}
-
 func (l *Library) lock() (func(), error) {
 	lock, err := lockfile.Acquire(filepath.Join(l.folder, ".library.lock"), lockWait)
 	if errors.Is(err, lockfile.ErrHeld) {
@@ -383,10 +389,13 @@ func (l *Library) lock() (func(), error) {
 	return func() { _ = lock.Release() }, nil
 }
 
+// unfinished begins the name of a folder that is being written or removed.
+const unfinished = ".new-"
+
 // write puts a version on the shelf: everything into a folder of another name, then the name.
 func (l *Library) write(v Version) error {
 	v.Current, v.Waiting = false, false
-	temporary, err := os.MkdirTemp(l.versions(), ".new-")
+	temporary, err := os.MkdirTemp(l.versions(), unfinished)
 	if err != nil {
 		return finding.Fail("library.unwritable", err, "folder", l.folder)
 	}
@@ -404,6 +413,7 @@ func (l *Library) write(v Version) error {
 	}
 	if err == nil {
 		err = os.Rename(temporary, filepath.Join(l.versions(), v.Name))
+		syncFolder(l.versions())
 	}
 	if err != nil {
 		return finding.Fail("library.unwritable", err, "folder", l.folder)
@@ -417,6 +427,7 @@ func (l *Library) setState(s state) error {
 		temporary := l.stateFile() + ".new"
 		if err = writeFile(temporary, append(text, '\n')); err == nil {
 			err = os.Rename(temporary, l.stateFile())
+			syncFolder(l.folder)
 		}
 	}
 	if err != nil {
@@ -439,4 +450,12 @@ func writeFile(name string, data []byte) error {
 		err = closeErr
 	}
 	return err
+}
+
+// syncFolder makes a rename survive a power cut. Not every system can; the file's own content is safe already.
+func syncFolder(dir string) {
+	if d, err := os.Open(dir); err == nil {
+		_ = d.Sync()
+		_ = d.Close()
+	}
 }

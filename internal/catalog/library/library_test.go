@@ -21,7 +21,7 @@ var today = time.Date(2027, 1, 4, 9, 0, 0, 0, time.UTC)
 // read takes bodies of one host a line: a list of one row.
 func read(s library.Source) (*catalog.Part, finding.List) {
 	r := catalog.Renewal{
-		Source: catalog.Source{ID: "test-list", URL: "https://list.example/", Read: s.Read, Title: catalog.Text{JA: "一覧", EN: "list"}},
+		Source: catalog.Source{ID: "test-" + strings.TrimSuffix(s.Name, ".txt"), URL: "https://list.example/", Read: s.Read, Title: catalog.Text{JA: "一覧", EN: "list"}},
 		Cloud:  "worldwide", Day: s.Read, Areas: []string{"Test"},
 	}
 	row := catalog.Set{ID: catalog.ClaimID{ID: "1"}, Area: "Test", Required: true, Ports: endpoint.MustPorts("tcp/443")}
