@@ -1,10 +1,10 @@
 # make test is everything that is tested; each step can be run alone.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help build test prerequisites lint cross suite fuzz bench docs
+.PHONY: help build test prerequisites lint cross suite fuzz bench bench-peers docs
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 24
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 24
 
 build: ## build bin/sekisho
 	go build -trimpath -o bin/sekisho ./cmd/sekisho
@@ -29,6 +29,9 @@ fuzz: ## each fuzz target by count
 
 bench: ## the benchmarks behind the published figures
 	@set -o pipefail; go test -run '^$$' -bench . -benchmem ./internal/... | grep -vE '^(\?|PASS|ok )'
+
+bench-peers: ## what work costs Sekisho and its peers, side by side (BENCH="-quick" for a short run)
+	go run ./test/bench $(BENCH)
 
 docs: ## write the generated documents and the compiled-in catalog again
 	go test ./internal/catalog -count=1 -run '^TestDocs' -update

@@ -9,5 +9,6 @@ if [ -n "$unformatted" ]; then
   exit 1
 fi
 go vet ./...
+go vet -C test/peer/goproxy ./... # a module of its own
 go tool staticcheck ./...
 echo "lint: ok"

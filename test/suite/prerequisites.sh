@@ -9,6 +9,8 @@ curl       curl            the tests with curl
 openssl    openssl         the certificate checks with OpenSSL
 certutil   libnss3-tools   the root certificates of the browser tests
 chromium   chromium        the browser tests
+squid      squid-openssl   the comparison with Squid
+haproxy    haproxy         the comparison with HAProxy
 '
 
 missing=()

@@ -1,0 +1,119 @@
+package peer
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// Squid starts Debian's squid-openssl: it peeks at the server name, bumps what is named and splices the rest.
+// Configuration after the SslPeekAndSplice page of the Squid wiki
+// (https://wiki.squid-cache.org/Features/SslPeekAndSplice), with the log and nothing cached.
+func Squid(s Setup) (*Process, error) {
+	squid, err := find("squid", "Debian's squid-openssl")
+	if err != nil {
+		return nil, err
+	}
+	certgen, err := find("security_file_certgen", "Debian's squid-openssl")
+	if err != nil {
+		return nil, err
+	}
+	addr, err := s.prepare()
+	if err != nil {
+		return nil, err
+	}
+	// Certificate and key of the authority in one file, readable to Squid's own user.
+	issuer := filepath.Join(s.Dir, "issuer.pem")
+	if err := concatenate(issuer, s.IssuerCert, s.IssuerKey); err != nil {
+		return nil, err
+	}
+	trust := filepath.Join(s.Dir, "trust.pem")
+	if err := concatenate(trust, s.Trust); err != nil {
+		return nil, err
+	}
+	db := filepath.Join(s.Dir, "leaves")
+	if out, err := exec.Command(certgen, "-c", "-s", db, "-M", "16MB").CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("security_file_certgen: %w\n%s", err, out)
+	}
+	if err := giveToProxy(db); err != nil {
+		return nil, err
+	}
+	var c strings.Builder
+	fmt.Fprintf(&c, "http_port %s ssl-bump tls-cert=%s generate-host-certificates=on dynamic_cert_mem_cache_size=16MB\n", addr, issuer)
+	fmt.Fprintf(&c, "sslcrtd_program %s -s %s -M 16MB\nsslcrtd_children 4 startup=4\n", certgen, db)
+	fmt.Fprintf(&c, "tls_outgoing_options cafile=%s\n", trust)
+	fmt.Fprintf(&c, "acl step1 at_step SslBump1\nacl everywhere ssl::server_name %s\n", strings.Join(append(s.SignIn[:len(s.SignIn):len(s.SignIn)], s.Inspect...), " "))
+	c.WriteString("ssl_bump peek step1\nssl_bump bump everywhere\nssl_bump splice all\n")
+	fmt.Fprintf(&c, "acl signin dstdomain %s\n", strings.Join(s.SignIn, " "))
+	for _, h := range s.Headers {
+		name, value, _ := strings.Cut(h, ": ")
+		fmt.Fprintf(&c, "request_header_access %s deny all\nrequest_header_add %s \"%s\" signin\n", name, name, value)
+	}
+	if s.Parent != "" {
+		host, port, _ := strings.Cut(s.Parent, ":")
+		fmt.Fprintf(&c, "cache_peer %s parent %s 0 no-query default\nnever_direct allow all\n", host, port)
+	}
+	c.WriteString("http_access allow all\ncache deny all\nshutdown_lifetime 0 seconds\nmax_filedescriptors 65536\n")
+	fmt.Fprintf(&c, "access_log stdio:%s/access.log squid\ncache_log %s/cache.log\npid_filename %s/squid.pid\ncoredump_dir %s\n", s.Dir, s.Dir, s.Dir, s.Dir)
+	conf := filepath.Join(s.Dir, "squid.conf")
+	if err := os.WriteFile(conf, []byte(c.String()), 0o644); err != nil {
+		return nil, err
+	}
+	p, err := Start("squid", s.Dir, addr, squid, "-N", "-f", conf)
+	if err != nil {
+		if more, _ := os.ReadFile(filepath.Join(s.Dir, "cache.log")); len(more) > 0 {
+			err = fmt.Errorf("%w\n%s", err, more[max(0, len(more)-4096):])
+		}
+		return nil, err
+	}
+	p.Version = firstLine(squid, "-v")
+	return p, nil
+}
+
+// HAProxy starts Debian's haproxy. It knows no CONNECT: clients speak TLS to it at once, it terminates with one
+// certificate, sets the headers and goes on to one origin.
+func HAProxy(s Setup) (*Process, error) {
+	haproxy, err := find("haproxy", "Debian's haproxy")
+	if err != nil {
+		return nil, err
+	}
+	addr, err := s.prepare()
+	if err != nil {
+		return nil, err
+	}
+	var c strings.Builder
+	c.WriteString("global\n  log stderr format raw local0\n  maxconn 8000\n  ssl-default-bind-options ssl-min-ver TLSv1.2\n")
+	c.WriteString("defaults\n  mode http\n  log global\n  option httplog\n  timeout connect 8s\n  timeout client 35m\n  timeout server 35m\n  http-reuse always\n")
+	fmt.Fprintf(&c, "frontend in\n  bind %s ssl crt %s alpn h2,http/1.1\n", addr, s.Leaf)
+	fmt.Fprintf(&c, "  acl signin hdr(host) -i %s\n", strings.Join(s.SignIn, " "))
+	for _, h := range s.Headers {
+		name, value, _ := strings.Cut(h, ": ")
+		fmt.Fprintf(&c, "  http-request set-header %s %s if signin\n", name, value)
+	}
+	fmt.Fprintf(&c, "  default_backend out\nbackend out\n  server origin %s ssl verify required ca-file %s sni req.hdr(host) verifyhost %s\n", s.Origin, s.Trust, s.SignIn[0])
+	conf := filepath.Join(s.Dir, "haproxy.cfg")
+	if err := os.WriteFile(conf, []byte(c.String()), 0o644); err != nil {
+		return nil, err
+	}
+	p, err := Start("haproxy", s.Dir, addr, haproxy, "-db", "-f", conf)
+	if err != nil {
+		return nil, err
+	}
+	p.Version = firstLine(haproxy, "-v")
+	return p, nil
+}
+
+// concatenate writes the contents of the files in to out, readable to everybody.
+func concatenate(out string, in ...string) error {
+	var all []byte
+	for _, f := range in {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			return err
+		}
+		all = append(all, b...)
+	}
+	return os.WriteFile(out, all, 0o644)
+}

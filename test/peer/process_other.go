@@ -1,0 +1,9 @@
+//go:build !linux
+
+package peer
+
+import "syscall"
+
+func dieWithParent() *syscall.SysProcAttr { return nil }
+
+func giveToProxy(string) error { return nil }
