@@ -34,9 +34,6 @@ func RowsOf(s *catalog.Snapshot, instance Instance) []Row {
 	sets := s.Sets()
 	slices.SortStableFunc(sets, func(a, b *catalog.Set) int { return strings.Compare(a.ID.String(), b.ID.String()) })
 	source := instance.Source()
-	if !slices.ContainsFunc(sets, func(set *catalog.Set) bool { return set.ID.Source == source && set.ID.Cloud == instance.Cloud() }) {
-		source = Worldwide.Source() // the built-in catalog has the lists of all clouds under one source
-	}
 	for _, set := range sets {
 		if set.ID.Source == source && set.ID.Cloud == instance.Cloud() && set.Area != AreaIntune && set.Withdrawn.IsZero() {
 			add(set, set.Area)

@@ -3,6 +3,8 @@ package m365
 import (
 	"slices"
 	"strings"
+
+	"sekisho/internal/catalog"
 )
 
 // Instance is one cloud of the service, in the service's own spelling.
@@ -38,6 +40,17 @@ func (i Instance) Source() string {
 		return "m365-list"
 	}
 	return "m365-list-" + i.Cloud()
+}
+
+// tenants is the cloud of the tenants that the list is for, as the catalog tells them apart.
+func (i Instance) tenants() string {
+	switch i {
+	case China:
+		return catalog.China
+	case USGovDoD, USGovGCCHigh:
+		return catalog.USGov
+	}
+	return catalog.Worldwide
 }
 
 // areas are the service areas with the names that the service shows for them.

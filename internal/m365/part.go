@@ -35,7 +35,11 @@ func (l *List) Part(read time.Time) *catalog.Part {
 		if !slices.Contains(r.Areas, row.ServiceArea) {
 			r.Areas = append(r.Areas, row.ServiceArea)
 		}
-		r.Sets = append(r.Sets, row.claim())
+		set := row.claim()
+		if tenants := l.Instance.tenants(); tenants != catalog.Worldwide {
+			set.When.Clouds = []string{tenants}
+		}
+		r.Sets = append(r.Sets, set)
 	}
 	return r.Part()
 }
