@@ -1,6 +1,6 @@
 // Package feed is the lists that firewalls subscribe to (external dynamic lists), made from a snapshot of the catalog.
 //
-//	list, err := feed.List(snapshot, features, "intune.core.v4.txt")
+//	list, err := feed.List(snapshot, features, "intune.core.v4.txt", nil)
 //
 // A name is a feature's id, or "in-use" for the features in use with all that they require, a dot, a kind and ".txt".
 // Lists are plain: one entry a line, no comment, sorted, nothing twice. What a kind cannot say exactly is left out and
@@ -51,7 +51,16 @@ type Entries struct {
 	Lines []string
 	// LeftOut counts what the kind cannot say exactly, such as a star inside a name.
 	LeftOut int
+	// MissingTags are the Azure service tags that rows name and that nobody imported, sorted: the list lacks their
+	// addresses.
+	MissingTags []string
+	// Unfilled are the values of the organisation that rows of the list still lack: what depends on them is not in it.
+	Unfilled []catalog.Hole
 }
+
+// Tags returns the prefixes of an Azure service tag in one of the catalog's clouds; ok is false when no file that has
+// the tag was imported. A nil Tags knows none.
+type Tags func(cloud, tag string) (prefixes []netip.Prefix, ok bool)
 
 // Text returns the list as it is served: a line feed after each entry.
 func (e Entries) Text() []byte {
@@ -65,8 +74,10 @@ func (e Entries) Text() []byte {
 
 // List returns the list called name ("intune.core.v4.txt"). inUse are the features in use. A feature's list holds what
 // the feature itself claims, without what it requires, because the features that come with it have lists of their own.
-// It returns ErrUnknown for a name that is none. Inbound and withdrawn rows, and rows that are not for this organisation, are left out.
-func List(s *catalog.Snapshot, inUse []catalog.FeatureID, name string) (Entries, error) {
+// It returns ErrUnknown for a name that is none. Inbound and withdrawn rows, and rows of which it is not known that they
+// are for this organisation, are left out. A row that is not required is there: who chose the feature chose it too, and
+// the policy opens it likewise.
+func List(s *catalog.Snapshot, inUse []catalog.FeatureID, name string, tags Tags) (Entries, error) {
 	bare, isText := strings.CutSuffix(name, ".txt")
 	dot := strings.LastIndexByte(bare, '.')
 	if !isText || dot < 0 || !slices.Contains(Kinds(), Kind(bare[dot+1:])) {
@@ -78,33 +89,63 @@ func List(s *catalog.Snapshot, inUse []catalog.FeatureID, name string) (Entries,
 	} else if _, ok := s.Feature(features[0]); !ok {
 		return Entries{}, ErrUnknown
 	}
+	var unfilled []catalog.Hole
 	sets := slices.DeleteFunc(s.SetsOf(features...), func(set *catalog.Set) bool {
-		return set.Direction != catalog.Outbound || set.Applies == catalog.No
+		if set.Direction != catalog.Outbound || set.Applies == catalog.No {
+			return true
+		}
+		for _, h := range set.Unfilled {
+			if !slices.Contains(unfilled, h) {
+				unfilled = append(unfilled, h)
+			}
+		}
+		return set.Applies != catalog.Yes
 	})
+	var e Entries
+	var err error
 	switch kind := Kind(bare[dot+1:]); kind {
 	case FQDN, URL:
-		return Hosts(sets, kind), nil
+		e = Hosts(sets, kind)
 	default:
-		return Prefixes(sets, kind)
+		e, err = Prefixes(sets, kind, tags)
 	}
+	slices.Sort(unfilled)
+	e.Unfilled = unfilled
+	return e, err
 }
 
-// Prefixes returns the fewest prefixes that cover exactly the addresses of sets. kind is IP, V4 or V6.
-func Prefixes(sets []*catalog.Set, kind Kind) (Entries, error) {
+// Prefixes returns the fewest prefixes that cover exactly the addresses of sets, those of their service tags included.
+// kind is IP, V4 or V6.
+func Prefixes(sets []*catalog.Set, kind Kind, tags Tags) (Entries, error) {
 	var b netipx.IPSetBuilder
-	for _, set := range sets {
-		for _, p := range set.Prefixes {
+	var e Entries
+	add := func(list []netip.Prefix) {
+		for _, p := range list {
 			if kind == V4 && !p.Addr().Is4() || kind == V6 && p.Addr().Is4() {
 				continue
 			}
 			b.AddPrefix(p)
 		}
 	}
+	for _, set := range sets {
+		add(set.Prefixes)
+		for _, tag := range set.Tags {
+			var list []netip.Prefix
+			ok := false
+			if tags != nil {
+				list, ok = tags(set.ID.Cloud, tag)
+			}
+			if !ok && !slices.Contains(e.MissingTags, tag) {
+				e.MissingTags = append(e.MissingTags, tag)
+			}
+			add(list)
+		}
+	}
+	slices.Sort(e.MissingTags)
 	all, err := b.IPSet()
 	if err != nil {
 		return Entries{}, err
 	}
-	var e Entries
 	prefixes := all.Prefixes()
 	slices.SortFunc(prefixes, func(x, y netip.Prefix) int { return x.Addr().Compare(y.Addr()) })
 	for _, p := range prefixes {
@@ -153,6 +194,7 @@ type Current struct {
 	Snapshot *catalog.Snapshot
 	InUse    []catalog.FeatureID
 	Changed  time.Time // when it came into use: Last-Modified
+	Tags     Tags      // nil: none were imported
 }
 
 // Handler answers GET /feeds/{name} with an ETag and Last-Modified. A name that no list has is 404. A list without an
@@ -165,12 +207,13 @@ func Handler(current func() Current) http.Handler {
 			unavailable(w)
 			return
 		}
-		e, err := List(c.Snapshot, c.InUse, r.PathValue("name"))
+		e, err := List(c.Snapshot, c.InUse, r.PathValue("name"), c.Tags)
 		switch {
 		case errors.Is(err, ErrUnknown):
 			http.NotFound(w, r)
 			return
 		case err != nil || len(e.Lines) == 0:
+			incomplete(w.Header(), e)
 			unavailable(w)
 			return
 		}
@@ -181,12 +224,28 @@ func Handler(current func() Current) http.Handler {
 		h.Set("Content-Type", "text/plain; charset=utf-8")
 		h.Set("Cache-Control", "no-cache")
 		h.Set("Sekisho-Catalog-Version", c.Snapshot.Version())
-		if e.LeftOut > 0 {
-			h.Set("Sekisho-Left-Out", strconv.Itoa(e.LeftOut))
-		}
+		incomplete(h, e)
 		http.ServeContent(w, r, "", c.Changed, bytes.NewReader(body))
 	})
 	return mux
+}
+
+// incomplete says what a list lacks: how many entries its kind cannot say, whose service tags, and for want of which
+// values of the organisation.
+func incomplete(h http.Header, e Entries) {
+	if e.LeftOut > 0 {
+		h.Set("Sekisho-Left-Out", strconv.Itoa(e.LeftOut))
+	}
+	if len(e.MissingTags) > 0 {
+		h.Set("Sekisho-Missing-Service-Tags", strings.Join(e.MissingTags, ", "))
+	}
+	if len(e.Unfilled) > 0 {
+		var holes []string
+		for _, hole := range e.Unfilled {
+			holes = append(holes, string(hole))
+		}
+		h.Set("Sekisho-Missing-Values", strings.Join(holes, ", "))
+	}
 }
 
 func unavailable(w http.ResponseWriter) {
