@@ -263,7 +263,7 @@ func (a *app) importBundle(data, name string, body []byte, o importOptions) (imp
 	for _, t := range done.Tags {
 		row.Dropped += t.Dropped
 	}
-	if row.Waiting = a.warnWaiting(done.Lists); row.Waiting {
+	if row.Waiting = a.warnWaiting(done.Lists, 20); row.Waiting {
 		return row, errFound
 	}
 	return row, nil

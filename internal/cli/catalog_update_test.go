@@ -38,17 +38,17 @@ func TestUpdateFetchesWhatThePageNames(t *testing.T) {
 	update := func(list string, more ...string) (int, string, string) {
 		return run(t, "", append([]string{"catalog", "update", list, "--data", data, "--base-url", s.URL}, more...)...)
 	}
-	if code, out, err := update("service-tags-public"); code != 0 || out != "Azure service tags public-10 (2026-11-16) in use: 1 entries\n" {
+	if code, out, err := update("service-tags-public"); code != 0 || out != "service-tags-public: public-10 (2026-11-16) is in use now, 1 entries\n" {
 		t.Errorf("%d %s%s", code, out, err)
 	}
 	change = 9
-	if code, _, err := update("service-tags-public"); code != 2 || !strings.Contains(err, "change number 9 of the public cloud is older than 10") {
+	if code, _, err := update("service-tags-public"); code != 1 || !strings.Contains(err, "change number 9 of the public cloud is older than 10") {
 		t.Errorf("%d %s", code, err)
 	}
 	if code, out, err := update("service-tags-public", "--force", "-o", "jsonl"); code != 0 || !strings.Contains(out, `"version":"public-9"`) {
 		t.Errorf("%d %s%s", code, out, err)
 	}
-	if code, _, err := update("service-tags-china"); code != 2 || !strings.Contains(err, "names no service tags file of the china cloud") {
+	if code, _, err := update("service-tags-china"); code != 1 || !strings.Contains(err, "names no service tags file of the china cloud") {
 		t.Errorf("%d %s", code, err)
 	}
 	for _, wrong := range [][]string{{"everything"}, {"service-tags-public", "--proxy", "10.1.2.3"}, {"service-tags-public", "-o", "csv"}} {
@@ -57,7 +57,7 @@ func TestUpdateFetchesWhatThePageNames(t *testing.T) {
 		}
 	}
 	s.Close()
-	if code, _, err := update("service-tags-public"); code != 2 || !strings.Contains(err, "cannot fetch") || !strings.Contains(err, "hint: check the proxy") {
+	if code, _, err := update("service-tags-public"); code != 1 || !strings.Contains(err, "cannot fetch") || !strings.Contains(err, "hint: check the proxy") {
 		t.Errorf("%d %s", code, err)
 	}
 	if code, out, _ := run(t, "20.1.2.3\n", "lookup", "-", "--data", data, "-o", "jsonl"); code != 0 || !strings.Contains(out, `"service_tags":[{"version":"public-9"`) {

@@ -35,20 +35,21 @@ func (a *app) shelf() (*library.Library, error) {
 	return node.Shelf(data, nil), nil
 }
 
-// mostDropped is the share of one list, in percent, that a new version may drop without being approved.
-const mostDropped = 20
-
 // importList puts a body of the endpoints web service on the shelf and into use.
 func (a *app) importList(data, name string, body []byte, force bool) (imported, error) {
 	instance, version, ok := m365.FromName(filepath.Base(name))
 	if !ok {
 		return imported{}, finding.Fail("m365.no-instance", nil, "file", filepath.Base(name))
 	}
-	limit := mostDropped
+	settings, err := a.settings()
+	if err != nil {
+		return imported{}, err
+	}
+	limit := settings.Catalog.MaxDropPercent.V
 	if force {
 		limit = 100
 	}
-	added, err := node.Shelf(data, nil).Add(limit, node.ListSource(instance, version, time.Now(), body))
+	added, err := node.AddList(node.Shelf(data, nil), limit, false, instance, version, time.Now(), body)
 	if err != nil {
 		return imported{}, err
 	}
@@ -57,19 +58,19 @@ func (a *app) importList(data, name string, body []byte, force bool) (imported, 
 	if list, _ := m365.ReadEndpoints(name, instance, body); list != nil {
 		row.Entries = len(list.Rows)
 	}
-	if row.Waiting = a.warnWaiting(added); row.Waiting {
+	if row.Waiting = a.warnWaiting(added, limit); row.Waiting {
 		return row, errFound
 	}
 	return row, nil
 }
 
 // warnWaiting says what a version drops that waits because of it; false when it does not wait.
-func (a *app) warnWaiting(added library.Added) bool {
+func (a *app) warnWaiting(added library.Added, limit int) bool {
 	if !added.Version.Waiting {
 		return false
 	}
 	for _, l := range added.Version.Losses {
-		if l.Percent() > mostDropped {
+		if l.Percent() > limit {
 			a.notef("%s: %s\n", a.t("warning"), a.t("catalog.waiting", "version", added.Version.Name,
 				"percent", strconv.Itoa(l.Percent()), "list", l.Source+"/"+l.Cloud))
 		}
@@ -88,7 +89,7 @@ func (a *app) importChanges(data, name string, body []byte) (imported, error) {
 	if err != nil {
 		return imported{}, err
 	}
-	added, err := shelf.Add(mostDropped, source)
+	added, err := shelf.Add(100, source) // announcements take nothing away
 	if err != nil {
 		return imported{}, err
 	}

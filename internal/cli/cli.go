@@ -123,6 +123,8 @@ func (a *app) report(err error) int {
 		return exitDone
 	case errors.Is(err, errFound):
 		return exitFound
+	case errors.Is(err, errNotAll):
+		return exitFailed
 	case errors.As(err, &problem):
 		a.printProblem(problem)
 		return exitUsage

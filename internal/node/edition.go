@@ -28,6 +28,7 @@ type built struct {
 	authority *ca.Authority
 	pac       []byte
 	warnings  finding.List
+	waiting   string // version of the catalog that waits for approval; "" when none does
 
 	archive   *m365.Archive // of the lists that are served on
 	changes   []byte        // feed of changes
@@ -66,7 +67,7 @@ func (n *Node) build(c *config.Config, program *policy.Program, found finding.Li
 	archive, changes := history(Shelf(n.options.Data, n.options.Now))
 	return &built{
 		config: c, edition: edition, authority: authority, pac: script,
-		warnings: found.Of(finding.Warning), archive: archive, installed: n.options.Now(),
+		warnings: found.Of(finding.Warning), archive: archive, installed: n.options.Now(), waiting: waitingVersion(Shelf(n.options.Data, n.options.Now)),
 		changes: feed.Atom(changesURL(n.seenPAC(c)), c.Organisation.Name.V, changes),
 	}, nil
 }

@@ -26,6 +26,7 @@ type metrics struct {
 	events   *prometheus.CounterVec
 	signIns  *prometheus.CounterVec
 	reloads  *prometheus.CounterVec
+	updates  *prometheus.CounterVec
 
 	// What the status page shows, kept apart because a counter of the library cannot be read back.
 	traffic struct{ open, tunnelled, intercepted, forwarded, refused, signIns, blocked atomic.Int64 }
@@ -47,6 +48,7 @@ func newMetrics(version string) *metrics {
 		open:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "sekisho", Name: "open", Help: "What is open now."}, []string{"what"}),
 		events:  counter("events_total", "Events that should stay rare.", "event"),
 		signIns: counter("sign_ins_total", "Requests seen on intercepted sign-in hosts, by outcome and ring mode.", "outcome", "mode"),
+		updates: counter("catalog_updates_total", "Updates of the catalog's lists, by list and result (new, same, waiting, set-aside, failed).", "list", "result"),
 		reloads: counter("reloads_total", "Times that the configuration was read again, by result (done, rejected).", "result"),
 	}
 	for _, result := range []string{reloadDone, reloadRejected} {
@@ -56,7 +58,7 @@ func newMetrics(version string) *metrics {
 		Namespace: "sekisho", Name: "build_info", Help: "Always 1; the version is the label.", ConstLabels: prometheus.Labels{"version": version},
 	})
 	build.Set(1)
-	m.registry.MustRegister(m.requests, m.seconds, m.bytes, m.open, m.events, m.signIns, m.reloads, build,
+	m.registry.MustRegister(m.requests, m.seconds, m.bytes, m.open, m.events, m.signIns, m.reloads, m.updates, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

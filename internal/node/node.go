@@ -47,6 +47,8 @@ type Options struct {
 	ConfigFile string
 	// WatchEvery is how often they are looked at; 0: every 0.7 s. Negative: never.
 	WatchEvery time.Duration
+	// After is how updates of the catalog wait; tests bend it. nil: time.After.
+	After func(time.Duration) <-chan time.Time
 	// Data is the folder for state; it is made when missing.
 	Data string
 	// Lab puts the offline stand-in behind the gateway in place of the Internet.
@@ -79,6 +81,7 @@ type Node struct {
 	current    atomic.Pointer[built]
 	rejected   atomic.Pointer[finding.List] // why the last Reload changed nothing; nil when it did
 	lastReload atomic.Pointer[ops.LastReload]
+	reloaded   chan struct{} // an edition was installed; the updates look at its settings
 
 	failed  chan error
 	closers []closer
@@ -99,12 +102,15 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 	if o.WatchEvery == 0 {
 		o.WatchEvery = watchEvery
 	}
+	if o.After == nil {
+		o.After = time.After
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	n := &Node{
 		options: o, folders: folders(o.Data), started: o.Now(), log: o.Logger,
-		metrics: newMetrics(o.Version), failed: make(chan error, 2),
+		metrics: newMetrics(o.Version), failed: make(chan error, 2), reloaded: make(chan struct{}, 1),
 	}
 	if err := n.start(ctx); err != nil {
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
@@ -178,6 +184,7 @@ func (n *Node) start(ctx context.Context) error {
 	if n.options.Load != nil && n.options.WatchEvery > 0 {
 		n.background(ctx, "file watch", n.watchFiles)
 	}
+	n.background(ctx, "catalog updates", n.keepCurrent)
 	return nil
 }
 

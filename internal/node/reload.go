@@ -14,6 +14,7 @@ import (
 const (
 	bySignal = "signal" // SIGHUP, or a caller of Reload
 	byFile   = "file"   // a file of the configuration has changed
+	byUpdate = "update" // the catalog was updated
 	byAPI    = "api"    // POST /api/reload, which "sekisho reload" sends
 )
 

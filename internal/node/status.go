@@ -26,6 +26,7 @@ func (n *Node) warnings() finding.List {
 	case audit.Store != "":
 		list = append(list, finding.New("node.audit-store", finding.Warning, finding.Pos{}, "cause", audit.Store))
 	}
+	list = append(list, n.updateWarnings(n.current.Load())...)
 	_, problems := n.serviceTags()
 	return append(list, problems...)
 }

@@ -17,7 +17,7 @@ import (
 // LastReload is when and how the configuration was last read again.
 type LastReload struct {
 	Time   time.Time `json:"time"`
-	By     string    `json:"by"`     // signal, file, api
+	By     string    `json:"by"`     // signal, file, update, api
 	Result string    `json:"result"` // done, rejected
 }
 

@@ -285,8 +285,8 @@ type Added struct {
 }
 
 // Add makes a version of the sources in use with the given ones over them and puts it into use. When it would drop
-// more than maxDrop percent of the hosts or prefixes of one list it is kept and waits (Version.Waiting). Whatever is
-// wrong is a *finding.Problem, and nothing has changed.
+// more than maxDrop percent of the hosts or prefixes of one list it is kept and waits (Version.Waiting); with a negative
+// maxDrop it waits whatever it drops. Whatever is wrong is a *finding.Problem, and nothing has changed.
 func (l *Library) Add(maxDrop int, fresh ...Source) (Added, error) {
 	if err := os.MkdirAll(l.versions(), 0o700); err != nil {
 		return Added{}, finding.Fail("library.unwritable", err, "folder", l.folder)
@@ -344,7 +344,7 @@ func (l *Library) Add(maxDrop int, fresh ...Source) (Added, error) {
 		return Added{}, err
 	}
 	next.Losses = catalog.Losses(was, now)
-	next.Waiting = slices.ContainsFunc(next.Losses, func(loss catalog.Loss) bool { return loss.Percent() > maxDrop })
+	next.Waiting = maxDrop < 0 || slices.ContainsFunc(next.Losses, func(loss catalog.Loss) bool { return loss.Percent() > maxDrop })
 	if err := l.write(next); err != nil {
 		return Added{}, err
 	}
