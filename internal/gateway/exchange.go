@@ -164,16 +164,17 @@ func (x *exchange) connect(fresh bool) *fault {
 	if !fresh {
 		if x.own != nil && x.own.bound != nil {
 			x.up, x.own.bound = x.own.bound, nil
-			if upstream.Quiet(x.up.Timed.Conn) {
+			if x.fits() {
 				x.up.Uses++
 				return nil
 			}
 			x.up.Close()
 		}
 		if x.spare != nil {
-			if x.up = x.spare(); x.up != nil && upstream.Quiet(x.up.Timed.Conn) {
-				return x.ready()
-			} else if x.up != nil {
+			if x.up = x.spare(); x.up != nil {
+				if x.fits() {
+					return x.ready()
+				}
 				x.up.Close()
 			}
 		}
@@ -208,6 +209,12 @@ func (x *exchange) connect(fresh bool) *fault {
 	}
 	x.up = up
 	return x.ready()
+}
+
+// fits reports whether a connection that was opened earlier may carry this request: it is quiet, and what it was opened
+// under is what the request is judged by. A reload in between may have changed the profile, or who vouches for the origin.
+func (x *exchange) fits() bool {
+	return x.up.Key == x.r.key(x.r.decision.Addr) && upstream.Quiet(x.up.Timed.Conn)
 }
 
 func (x *exchange) ready() *fault {

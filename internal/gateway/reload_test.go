@@ -151,3 +151,19 @@ func TestAConnectionThatMayNoLongerBeReadIsNotRead(t *testing.T) {
 		t.Errorf("%d requests reached the origin", n)
 	}
 }
+
+// A connection that was dialled before a reload carried a request of the new edition under the trust of the old one.
+func TestAConnectionDialledBeforeAReloadIsJudgedByTheNewTrust(t *testing.T) {
+	w := newWorld(t, baseSpec(), quiet)
+	c := w.secure(signInHost, "http/1.1") // the origin is dialled, and not yet spoken to
+	other := *w.edition
+	other.Number, other.Network.Roots = 2, tlsRootsOfNobody()
+	w.g.Load(&other)
+	_, _ = io.WriteString(c, "GET / HTTP/1.1\r\nHost: "+signInHost+"\r\nConnection: close\r\n\r\n")
+	if got, _ := io.ReadAll(c); !strings.Contains(string(got), "upstream-certificate") {
+		t.Errorf("%q", cut(string(got), 300))
+	}
+	if n := len(w.origin(signInHost).seen()); n != 0 {
+		t.Errorf("%d requests reached an origin that the edition of now does not trust", n)
+	}
+}

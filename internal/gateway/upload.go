@@ -14,7 +14,8 @@ var errPanic = errors.New("panic while sending a body")
 // upload sends a long body while the answer is waited for.
 type upload struct {
 	done      chan struct{}
-	doneAt    atomic.Int64 // Unix nanoseconds
+	began     time.Time
+	doneAfter atomic.Int64 // nanoseconds since began, by the monotonic clock; 0 while the body is sent
 	clientErr atomic.Pointer[error]
 	finished  atomic.Bool
 	n         int64
@@ -22,18 +23,18 @@ type upload struct {
 }
 
 func (x *exchange) startUpload(stall time.Duration) *upload {
-	u := &upload{done: make(chan struct{}), stopBody: x.client.watchBody()}
+	u := &upload{done: make(chan struct{}), began: time.Now(), stopBody: x.client.watchBody()}
 	watch, up, body := x.client.watch(), x.up, x.body
 	// The origin's silence counts from the end of the body only: a long upload is not a slow origin.
 	x.up.Timed.ReadStall = 0
 	x.up.Timed.Alive = func() bool {
-		at := u.doneAt.Load()
-		return watch() && (at == 0 || time.Since(time.Unix(0, at)) < stall)
+		after := time.Duration(u.doneAfter.Load())
+		return watch() && (after == 0 || time.Since(u.began)-after < stall)
 	}
 	go func() { // ends with the body, or after stop
 		defer close(u.done)
 		defer func() {
-			u.doneAt.Store(time.Now().UnixNano())
+			u.doneAfter.Store(max(int64(time.Since(u.began)), 1))
 			if fault := recover(); fault != nil {
 				err := errPanic
 				u.clientErr.Store(&err)
