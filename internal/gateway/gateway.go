@@ -22,6 +22,7 @@ import (
 	"crypto/tls"
 	"encoding/hex"
 	"errors"
+	"io"
 	"log"
 	"log/slog"
 	"net"
@@ -61,7 +62,7 @@ type Gateway struct {
 	pool      *upstream.Pool
 	pages     *refusal.Pages
 	pseudonym string      // of this gateway in Via
-	serverLog *log.Logger // of the HTTP/2 server
+	serverLog *log.Logger // of the HTTP/2 server: thrown away, because it quotes what clients send
 	tickets   *tls.Config // holds the keys of session tickets; see tickets.go
 
 	mu        sync.Mutex
@@ -93,7 +94,7 @@ func New(o Options) *Gateway {
 	if g.log == nil {
 		g.log = slog.New(slog.DiscardHandler)
 	}
-	g.serverLog = slog.NewLogLogger(g.log.Handler(), slog.LevelDebug)
+	g.serverLog = log.New(io.Discard, "", 0)
 	if g.metrics == nil {
 		g.metrics = noMetrics{}
 	}

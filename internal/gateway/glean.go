@@ -13,7 +13,7 @@ func (s *side) glean(r *request) {
 	head, _, _ := strings.Cut(string(held), "\r\n\r\n")
 	lines := strings.Split(head, "\n")
 	method, rest, _ := strings.Cut(lines[0], " ")
-	if len(method) > 32 || strings.Trim(method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-") != "" {
+	if knownMethod(method) != method {
 		return // another protocol
 	}
 	target, _, _ := strings.Cut(rest, " ")

@@ -15,7 +15,6 @@ import (
 
 	"golang.org/x/net/http2"
 
-	"sekisho/internal/endpoint"
 	"sekisho/internal/gateway/refusal"
 	"sekisho/internal/gateway/upstream"
 	"sekisho/internal/policy"
@@ -79,9 +78,9 @@ func (v *reading) handle(w http.ResponseWriter, h *http.Request) {
 			panic(http.ErrAbortHandler)
 		}
 	}()
-	r.method = h.Method
+	r.method = knownMethod(h.Method)
 	r.accept, r.acceptLanguage = h.Header.Get("Accept"), h.Header.Get("Accept-Language")
-	r.authority = cut(endpoint.WithoutUserinfo(h.Host), sniKept)
+	r.authority = nameOnly(h.Host) // :authority may hold anything
 	in, f := s.incoming()
 	if f == nil {
 		f = v.c.account.takeStream(&v.c.g.lim)

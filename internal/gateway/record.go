@@ -69,10 +69,19 @@ func (v *reading) begin(head *wire.RequestHead) *request {
 // notice keeps what a sign-in's head says: the kind of endpoint, the tenant, the client id. Nothing is kept of requests
 // to other hosts.
 func (r *request) notice(method, path string, fields []wire.Field) {
-	r.method = method
+	r.method = knownMethod(method)
 	if isSignIn(r.decision.Class) {
 		r.signIn = newSignIn(path, fields)
 	}
+}
+
+// knownMethod is a method as it may be recorded: HTTP/2 hands on whatever stands in :method, a whole request line with a
+// query among it. What is no method is refused later on, by the serialiser.
+func knownMethod(m string) string {
+	if len(m) > 32 || strings.Trim(m, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != "" {
+		return "?"
+	}
+	return m
 }
 
 // judgeWould asks what enforcing would restrict, in a ring that only reports.
