@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -10,17 +11,22 @@ import (
 // account is what one client address holds of the gateway, on all its connections together, so that nobody takes what
 // others need.
 type account struct {
-	connections int       // guarded by Gateway.mu
-	told        time.Time // when a connection turned away was last recorded; guarded by Gateway.mu
+	connections int // guarded by Gateway.mu
 	streams     atomic.Int64
-	bodies      atomic.Int64 // bytes
+	held        atomic.Int64 // bytes
+
+	mu   sync.Mutex
+	told time.Time // when something turned away without an answer was last recorded
 }
 
-// tellEvery bounds the records of connections that are turned away (chosen: a flood of them must not fill the spool).
+// tellEvery bounds the records of connections and streams that are turned away (chosen: a flood of them must not fill the
+// spool).
 const tellEvery = time.Second
 
-// tell reports whether a connection that is turned away leaves a record. All of them are counted.
+// tell reports whether what is turned away leaves a record. All of it is counted.
 func (a *account) tell() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	if time.Since(a.told) < tellEvery {
 		return false
 	}
@@ -28,27 +34,60 @@ func (a *account) tell() bool {
 	return true
 }
 
-// takeStream counts a request by HTTP/2; giveStream follows, whatever it returns.
-func (a *account) takeStream(lim *Limits) *fault {
-	if a.streams.Add(1) > int64(lim.PerClientStreams) {
-		return &fault{reason: refusal.Busy, detail: "streams", deny: true}
+// toldStreams is how many requests beyond the limit are answered at once (chosen: a browser's worth). A client that reads
+// no answer leaves them all waiting, each with its page; beyond, its connection ends.
+const toldStreams = 64
+
+// takeStream counts a request by HTTP/2; giveStream follows, whatever it returns. A request beyond the limit is refused;
+// drop means that it cannot even be told.
+func (a *account) takeStream(lim *Limits) (f *fault, drop bool) {
+	n := a.streams.Add(1) - int64(lim.PerClientStreams)
+	if n > 0 {
+		f = &fault{reason: refusal.Busy, detail: "streams", deny: true}
 	}
-	return nil
+	return f, n > toldStreams
 }
 
 func (a *account) giveStream() { a.streams.Add(-1) }
 
-// takeBody counts n bytes of a body that is held; giveBody gives back what was taken.
-func (a *account) takeBody(n int, lim *Limits) *fault {
-	if a.bodies.Add(int64(n)) > lim.PerClientBodies {
-		a.bodies.Add(int64(-n))
-		return &fault{reason: refusal.Busy, detail: "bodies", deny: true}
+// take counts n bytes that are held for the client; give gives back what was taken.
+func (a *account) take(n int, lim *Limits) bool {
+	if a.held.Add(int64(n)) > lim.PerClientBytes {
+		a.held.Add(int64(-n))
+		return false
 	}
-	return nil
+	return true
 }
 
-func (a *account) giveBody(n int) {
+func (a *account) give(n int) {
 	if n > 0 {
-		a.bodies.Add(int64(-n))
+		a.held.Add(int64(-n))
 	}
 }
+
+// holding is what one connection or request has on the account of its client.
+type holding struct {
+	account *account
+	lim     *Limits
+	bytes   int
+}
+
+// take counts n more bytes. It reports false when the client holds too much; nothing is counted then.
+func (h *holding) take(n int) bool {
+	if !h.account.take(n, h.lim) {
+		return false
+	}
+	h.bytes += n
+	return true
+}
+
+// end gives everything back. h may be used again.
+func (h *holding) end() {
+	if h.bytes > 0 {
+		h.account.give(h.bytes)
+		h.bytes = 0
+	}
+}
+
+// crowded is the fault of a client that holds too much; detail says of what it wanted more.
+func crowded(detail string) *fault { return &fault{reason: refusal.Busy, detail: detail, deny: true} }

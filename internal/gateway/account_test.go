@@ -6,12 +6,15 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+
 	"sekisho/internal/audit"
 )
 
 // One client that announced forty thousand short bodies made the gateway hold 700 MB for bytes that never came.
 func TestShortBodiesAreHeldWithinTheBudgetOfTheirClient(t *testing.T) {
-	w := newWorld(t, baseSpec(), func(o *Options) { o.Limits.PerClientBodies = 20 << 10 })
+	w := newWorld(t, baseSpec(), func(o *Options) { o.Limits.PerClientBytes = 20 << 10 })
 	post := append(usual("POST", signInHost), "content-length", "32768")
 	first, second := w.framed(signInHost), w.framed(signInHost) // two connections, one account
 	first.ask(1, false, post...)
@@ -20,7 +23,7 @@ func TestShortBodiesAreHeldWithinTheBudgetOfTheirClient(t *testing.T) {
 		w.g.mu.Lock()
 		defer w.g.mu.Unlock()
 		for _, a := range w.g.perClient {
-			return a.bodies.Load()
+			return a.held.Load()
 		}
 		return -1
 	}
@@ -116,5 +119,153 @@ func TestLimitsOnConnectionsFollowTheDescriptors(t *testing.T) {
 	}
 	if l := (Limits{Connections: 100}).withDefaults(); l.PerClient != 25 {
 		t.Errorf("%d of 100 for one client", l.PerClient)
+	}
+}
+
+// heldBy is what the account of the one client holds.
+func (w *world) heldBy() (n int64) {
+	w.g.mu.Lock()
+	defer w.g.mu.Unlock()
+	for _, a := range w.g.perClient {
+		n += a.held.Load()
+	}
+	return n
+}
+
+func (w *world) waitNothingHeld() {
+	w.t.Helper()
+	for range 200 {
+		if w.heldBy() == 0 {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	w.t.Errorf("%d bytes stay on the account", w.heldBy())
+}
+
+// Fifteen hundred connections with unfinished heads, hellos or CONTINUATION frames held hundreds of megabytes of one
+// client, each within the limits of its connection.
+func TestWhatDoesNotEndIsHeldWithinTheBudgetOfItsClient(t *testing.T) {
+	long := "X: " + strings.Repeat("a", 12<<10) + "\r\n"
+	unfinishedHello := append([]byte{22, 3, 1, 0x3f, 0xfc, 1, 0, 0x7f, 0xf0}, make([]byte, 13<<10)...)
+	framesOf := func(w *world) *framed {
+		f := w.framed(signInHost)
+		f.block.Reset()
+		fields := append(usual("GET", signInHost), "x", strings.Repeat("~", 12<<10)) // "~" is not shortened
+		for i := 0; i < len(fields); i += 2 {
+			_ = f.enc.WriteField(hpack.HeaderField{Name: fields[i], Value: fields[i+1]})
+		}
+		_ = f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: f.block.Bytes()[:12<<10]})
+		return f
+	}
+	for name, c := range map[string]struct {
+		hold func(w *world) io.Closer
+		told func(w *world) bool // a second client connection is refused
+		want string
+	}{
+		"heads on the proxy port": {
+			hold: func(w *world) io.Closer {
+				c := w.dial()
+				_, _ = io.WriteString(c, "GET http://x/ HTTP/1.1\r\n"+long)
+				return c
+			},
+			told: func(w *world) bool {
+				return strings.HasPrefix(w.raw("GET http://x/ HTTP/1.1\r\n"+long), "HTTP/1.1 503 ")
+			},
+			want: "heads",
+		},
+		"heads inside": {
+			hold: func(w *world) io.Closer {
+				c := w.secure(signInHost, "http/1.1")
+				_, _ = io.WriteString(c, "GET / HTTP/1.1\r\n"+long)
+				return c
+			},
+			told: func(w *world) bool {
+				return strings.HasPrefix(w.inside(signInHost, "GET / HTTP/1.1\r\n"+long), "HTTP/1.1 503 ")
+			},
+			want: "heads",
+		},
+		"hellos": {
+			hold: func(w *world) io.Closer {
+				c := w.connect(tunnelHost + ":443")
+				_, _ = c.Write(unfinishedHello)
+				return c
+			},
+			told: func(w *world) bool {
+				c := w.connect(tunnelHost + ":443")
+				_, _ = c.Write(unfinishedHello)
+				_, err := io.ReadAll(c)
+				return err == nil
+			},
+			want: "hellos",
+		},
+		"CONTINUATION": {
+			hold: func(w *world) io.Closer { return framesOf(w).tls },
+			told: func(w *world) bool {
+				got, _ := framesOf(w).result()
+				return !strings.Contains(got, "timeout")
+			},
+			want: "heads",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, baseSpec(), func(o *Options) { o.Limits.PerClientBytes = 14 << 10; o.Limits.Linger = 20 * time.Millisecond })
+			held := c.hold(w)
+			for range 200 {
+				if w.heldBy() > 4<<10 {
+					break
+				}
+				time.Sleep(5 * time.Millisecond)
+			}
+			if !c.told(w) {
+				t.Error("a second was taken, too")
+			}
+			w.waitRecord(func(r audit.Record) bool { return r.Reason == "busy" && r.Error == c.want })
+			held.Close()
+			w.waitNothingHeld()
+			if got := w.inside(signInHost, "GET / HTTP/1.1\r\nHost: "+signInHost+"\r\n"+long[:9<<10]+"\r\nConnection: close\r\n\r\n"); !strings.HasPrefix(got, "HTTP/1.1 200 ") {
+				t.Errorf("afterwards: %q", cut(got, 100))
+			}
+			w.waitNothingHeld()
+			w.checkAll()
+		})
+	}
+}
+
+// A client that read none of the refusals left a hundred pages waiting on each of thousands of connections: 4 GB.
+func TestRefusalsThatNobodyReadsEndTheirConnection(t *testing.T) {
+	w := newWorld(t, baseSpec(), quiet, func(o *Options) { o.Limits.PerClientStreams = 1 })
+	asked, release := make(chan bool, 8), make(chan bool)
+	w.origin(signInHost).setAnswer(func(head string, body io.Reader, to io.Writer) bool {
+		asked <- true
+		<-release
+		return okAnswer(head, body, to)
+	})
+	defer close(release)
+	first := w.framed(signInHost)
+	first.ask(1, true, usual("GET", signInHost)...)
+	<-asked
+	f := w.framed(signInHost)
+	f.ask(1, true, usual("GET", signInHost)...)
+	if got, _ := f.result(); got != "503" {
+		t.Errorf("one beyond the limit is told: %q", got)
+	}
+	silent := w.framed(signInHost)
+	for id := uint32(1); id < 4000; id += 2 {
+		// No window: none of the pages can be sent.
+		silent.ask(id, true, usual("GET", signInHost)...)
+	}
+	for {
+		if _, err := silent.ReadFrame(); err != nil {
+			if strings.Contains(err.Error(), "timeout") {
+				t.Error("the connection goes on")
+			}
+			break
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if n := len(w.records); n > 2*toldStreams+20 {
+		t.Errorf("%d records", n)
 	}
 }

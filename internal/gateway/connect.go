@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/netip"
+	"strings"
 	"time"
 
 	"sekisho/internal/endpoint"
@@ -53,6 +54,7 @@ func (c *conn) connect(r *request, head *wire.RequestHead) (next bool) {
 		return false
 	}
 	r.status = 200
+	r.accept, r.acceptLanguage = "", "" // no page can be shown any more
 	first, f := c.readHello(r)
 	if f == nil {
 		f = r.judgeTLS()
@@ -80,6 +82,7 @@ func (c *conn) connect(r *request, head *wire.RequestHead) (next bool) {
 // connectTarget reads the name out of a CONNECT. Its Host field is not looked at: nothing of the head goes any
 // further, and the target alone says what is asked (RFC 9110, section 9.3.6).
 func (c *conn) connectTarget(r *request, head *wire.RequestHead) (endpoint.Authority, *fault) {
+	r.method, head.Target = "CONNECT", strings.Clone(head.Target) // what lasts must not keep the whole head
 	r.host = nameOnly(head.Target)
 	target, err := head.ParseTarget()
 	if err != nil {
@@ -243,13 +246,17 @@ const sniKept = 256
 // whose TLS is false; first is nil then.
 func (c *conn) readHello(r *request) (first *hello.Hello, f *fault) {
 	c.timed.ReadStall, c.timed.Phase = 0, time.Now().Add(c.g.lim.Hello)
-	h, err := c.g.steps.ReadHello(c.side.br)
+	large := &c.side.large // given back with the side
+	large.end()
+	h, err := c.g.steps.ReadHello(&measured{from: c.side.br, free: largeHead, held: large})
 	c.timed.ReadStall, c.timed.Phase = c.g.lim.BodyStall, time.Time{}
 	var bad *hello.Error
 	switch {
 	case err == nil:
 		r.hello = policy.Hello{SNI: h.SNI, HasSNI: h.HasSNI, RawSNI: h.RawSNI[:min(len(h.RawSNI), sniKept)], TLS: true}
 		return h, nil
+	case errors.Is(err, errCrowded):
+		return nil, crowded("hellos")
 	case errors.As(err, &bad) && !errors.Is(err, io.ErrUnexpectedEOF):
 		r.faultDetail = bad.Code
 		return nil, nil
@@ -257,6 +264,29 @@ func (c *conn) readHello(r *request) (first *hello.Hello, f *fault) {
 		return nil, &fault{reason: refusal.ClientHandshake, detail: "client-gone", err: err, gone: true}
 	}
 	return nil, &fault{reason: refusal.ClientHandshake, detail: "hello-timeout", err: err}
+}
+
+// errCrowded ends the reading of a hello whose client holds too much.
+var errCrowded = errors.New("the client holds too much")
+
+// measured counts what is read beyond free on the account of the client.
+type measured struct {
+	from io.Reader
+	free int
+	held *holding
+}
+
+// Read reads at most what the account has room for.
+func (m *measured) Read(p []byte) (int, error) {
+	n, err := m.from.Read(p)
+	m.free -= n
+	if m.free < 0 {
+		if !m.held.take(-m.free) {
+			return 0, errCrowded
+		}
+		m.free = 0
+	}
+	return n, err
 }
 
 // judgeTLS decides by the server name.

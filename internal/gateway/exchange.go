@@ -17,6 +17,8 @@ import (
 
 // client is the side that asked: HTTP/1 (side) or one stream of HTTP/2 (stream).
 type client interface {
+	// until ends with the client's interest, where that is noticed by itself; it bounds the way to the origin.
+	until() context.Context
 	// watch returns a function that reports whether the client still waits. It is called from time to time.
 	watch() func() bool
 	// watchBody returns a function that makes a read of the request body, by another goroutine, end soon.
@@ -71,7 +73,7 @@ func (x *exchange) run() *fault {
 		return f
 	}
 	f := x.readSmall()
-	defer func() { x.r.c.account.giveBody(len(x.small)) }()
+	defer func() { x.r.c.account.give(len(x.small)) }()
 	if f != nil {
 		return f
 	}
@@ -134,8 +136,8 @@ func (x *exchange) readSmall() *fault {
 	for length, read := int(x.out.Framing.Length), 0; read < length; {
 		// What is announced costs nothing; memory follows what has come.
 		more := min(max(read, firstSmall), length-read)
-		if f := x.r.c.account.takeBody(more, &x.r.c.g.lim); f != nil {
-			return f
+		if !x.r.c.account.take(more, &x.r.c.g.lim) {
+			return crowded("bodies")
 		}
 		x.small = append(x.small, make([]byte, more)...)
 		if _, err := io.ReadFull(x.body, x.small[read:]); err != nil {
@@ -191,13 +193,16 @@ func (x *exchange) connect(fresh bool) *fault {
 	// has several, requests keep to one and find each other's kept connections.
 	if d := &r.decision; d.Addr.IsValid() {
 		g.metrics.Count(EventUpstreamDial)
-		if up, err := upstream.Dial(context.Background(), r.key(d.Addr), r.edition.Network.Dial, g.upstreamLimits()); err == nil {
+		if up, err := upstream.Dial(x.client.until(), r.key(d.Addr), r.edition.Network.Dial, g.upstreamLimits()); err == nil {
 			x.up = up
 			return x.ready()
 		}
 	}
-	up, d, f := r.reach(context.Background(), r.decision, false)
+	up, d, f := r.reach(x.client.until(), r.decision, false)
 	if f != nil {
+		if err := x.client.until().Err(); err != nil {
+			return clientFault(err)
+		}
 		if f.deny {
 			r.decision = d
 		}
@@ -327,11 +332,14 @@ func (x *exchange) relay(h *wire.ResponseHead) *fault {
 	if x.r.signIn != nil {
 		x.r.signIn.noticeHead(h)
 		body.copy = x.r.signIn.wantsBody(h, framing)
+		body.held = holding{account: x.r.c.account, lim: &x.r.c.g.lim}
+		defer body.held.end()
 	}
 	x.r.status = h.Status
 	n, err := x.client.answer(h, framing, body, body.body.Trailers)
 	x.r.down += n
 	if x.r.signIn != nil {
+		x.r.signIn.unread = x.r.signIn.unread || body.crowded
 		x.r.signIn.noticeBody(h, body.copied)
 	}
 	if err != nil {
@@ -406,17 +414,23 @@ func (x *exchange) readFault(err error) *fault {
 
 // tap reads a body, remembers what went wrong, and keeps a copy of its beginning where one is wanted.
 type tap struct {
-	body   *wire.BodyReader
-	err    error
-	copy   int // bytes still wanted
-	copied []byte
+	body    *wire.BodyReader
+	err     error
+	copy    int // bytes still wanted
+	copied  []byte
+	held    holding // for the copy
+	crowded bool    // there was no room for all of it
 }
 
 func (t *tap) Read(p []byte) (int, error) {
 	n, err := t.body.Read(p)
 	if n > 0 && t.copy > 0 {
-		t.copied = append(t.copied, p[:min(n, t.copy)]...)
-		t.copy -= min(n, t.copy)
+		if part := p[:min(n, t.copy)]; t.held.take(len(part)) {
+			t.copied = append(t.copied, part...)
+			t.copy -= len(part)
+		} else {
+			t.copy, t.crowded = 0, true
+		}
 	}
 	if err != nil && err != io.EOF {
 		t.err = err

@@ -28,6 +28,8 @@ type frames struct {
 	open     map[uint32]bool
 	token    atomic.Pointer[string] // the last that the server counted
 	noted    bool
+
+	in inbound // of the goroutine that reads
 }
 
 // openKept bounds open (chosen: far more than the streams that are open at once; what was reset by the client stays).

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -21,7 +22,9 @@ type side struct {
 	stream net.Conn        // the socket, or TLS over it
 	br     *bufio.Reader
 	head   wire.RequestHead // reused
-	body   wire.BodyReader  // reused
+	large  holding          // of a head that does not fit the reader
+	wire   wire.Limits
+	body   wire.BodyReader // reused
 
 	added   []wire.Field // of our own, for the next final response
 	closing bool         // the response that is written says close
@@ -34,9 +37,11 @@ type side struct {
 }
 
 func newSide(c *conn, timed *upstream.Timed, stream net.Conn) *side {
-	s := &side{c: c, timed: timed, stream: stream, br: readers.Get().(*bufio.Reader)}
+	s := &side{c: c, timed: timed, stream: stream, br: readers.Get().(*bufio.Reader), wire: c.g.lim.Wire}
 	s.br.Reset(stream)
 	s.alive = s.waits
+	s.large = holding{account: c.account, lim: &c.g.lim}
+	s.wire.Room = s.large.take
 	return s
 }
 
@@ -58,6 +63,7 @@ func (s *side) waits() bool {
 
 // release gives the reader back; the side must not read any more.
 func (s *side) release() {
+	s.large.end()
 	if s.br != nil {
 		s.br.Reset(nil)
 		readers.Put(s.br)
@@ -81,6 +87,7 @@ func (s *side) takeBuffered(b []byte) []byte {
 func (s *side) readHead(wait time.Duration) (*wire.RequestHead, error) {
 	lim := &s.c.g.lim
 	s.timed.Alive = nil
+	s.forget()
 	if s.br.Buffered() == 0 {
 		s.c.waiting.Store(true)
 		if s.c.g.draining.Load() {
@@ -94,7 +101,7 @@ func (s *side) readHead(wait time.Duration) (*wire.RequestHead, error) {
 		}
 	}
 	s.timed.ReadStall, s.timed.Phase = 0, time.Now().Add(lim.Head)
-	err := wire.ReadRequestInto(s.br, lim.Wire, &s.head)
+	err := wire.ReadRequestInto(s.br, s.wire, &s.head)
 	s.timed.ReadStall, s.timed.Phase = lim.BodyStall, time.Time{}
 	if err != nil {
 		return nil, err
@@ -104,6 +111,13 @@ func (s *side) readHead(wait time.Duration) (*wire.RequestHead, error) {
 	return &s.head, nil
 }
 
+// forget lets go of the last head: a connection that waits for its next request does not hold it.
+func (s *side) forget() {
+	clear(s.head.Fields)
+	s.head = wire.RequestHead{Fields: s.head.Fields[:0]}
+	s.large.end()
+}
+
 // errIdle is an end before a request began: nobody has to be told.
 type errIdle struct{ error }
 
@@ -111,6 +125,9 @@ func (e errIdle) Unwrap() error { return e.error }
 
 // writers buffer a response: its head travels with the beginning of its body.
 var writers = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, 16<<10) }}
+
+// until never ends: nobody is told of a socket that closes. watch asks.
+func (s *side) until() context.Context { return context.Background() }
 
 // watch: a closed socket is a client that has gone away.
 func (s *side) watch() func() bool { return s.alive }

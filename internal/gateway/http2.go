@@ -34,11 +34,15 @@ func (v *reading) serveHTTP2() {
 	// Heads up to twice the limit are read, so that those beyond it are refused, and recorded, by stream.incoming.
 	base := &http.Server{MaxHeaderBytes: 2 * headBytes, ErrorLog: v.c.g.serverLog}
 	frames := &frames{Conn: v.tls, v: v}
+	frames.in.large = holding{account: v.c.account, lim: lim}
+	defer frames.end()
 	server := &http2.Server{
-		MaxConcurrentStreams:         lim.Streams,
-		MaxReadFrameSize:             16 << 10, // the least (RFC 9113, section 4.2)
-		MaxUploadBufferPerStream:     256 << 10,
-		MaxUploadBufferPerConnection: 1 << 20,
+		MaxConcurrentStreams: lim.Streams,
+		MaxReadFrameSize:     16 << 10, // the least (RFC 9113, section 4.2)
+		// What has come of bodies and is not yet read waits in memory, up to this (chosen: a client with 2,048 streams then
+		// holds 128 MiB; at a round trip of 10 ms a body passes at 6 MB/s).
+		MaxUploadBufferPerStream:     64 << 10,
+		MaxUploadBufferPerConnection: 256 << 10,
 		IdleTimeout:                  lim.KeepAlive,
 		WriteByteTimeout:             lim.WriteStall,
 		ReadIdleTimeout:              lim.KeepAlive, // then a PING: the idle time counts without streams only
@@ -62,6 +66,12 @@ func (v *reading) serveHTTP2() {
 // handle serves one stream. A panic is a fault of ours: it ends the stream, and nothing was sent on its account.
 func (v *reading) handle(w http.ResponseWriter, h *http.Request) {
 	v.handled.Add(1)
+	busy, drop := v.c.account.takeStream(&v.c.g.lim)
+	defer v.c.account.giveStream()
+	if drop {
+		v.drop("streams")
+		panic(http.ErrAbortHandler)
+	}
 	r := v.begin(nil)
 	s := newStream(w, h, &v.c.g.lim)
 	defer s.end()
@@ -82,9 +92,13 @@ func (v *reading) handle(w http.ResponseWriter, h *http.Request) {
 	r.accept, r.acceptLanguage = h.Header.Get("Accept"), h.Header.Get("Accept-Language")
 	r.authority = nameOnly(h.Host) // :authority may hold anything
 	in, f := s.incoming()
-	if f == nil {
-		f = v.c.account.takeStream(&v.c.g.lim)
-		defer v.c.account.giveStream()
+	large := holding{account: v.c.account, lim: &v.c.g.lim}
+	defer large.end()
+	switch n := sizeOf(in.fields); {
+	case busy != nil:
+		f = busy
+	case f == nil && n > largeHead && !large.take(n):
+		f = crowded("heads")
 	}
 	if f == nil {
 		f = v.serveRequest(r, in, s, nil)
@@ -100,6 +114,29 @@ func (v *reading) handle(w http.ResponseWriter, h *http.Request) {
 		r.end()
 		defer func() { panic(http.ErrAbortHandler) }() // RST_STREAM: half a response must not look whole
 	}
+}
+
+// drop ends the connection of a client that asks for more than can be refused politely, with a record now and then.
+// detail says of what.
+func (v *reading) drop(detail string) {
+	v.c.g.metrics.Count(EventTooMany)
+	if v.c.account.tell() {
+		r := v.begin(nil)
+		r.fail(crowded(detail))
+		r.end()
+	}
+	v.c.tcp.Close()
+}
+
+// largeHead is the size in bytes from which a head counts on the account of its client: what fits the reader of HTTP/1
+// costs nothing there.
+const largeHead = 4 << 10
+
+func sizeOf(fields []wire.Field) (n int) {
+	for i := range fields {
+		n += len(fields[i].Name) + len(fields[i].Value)
+	}
+	return n
 }
 
 // stream is the client's side of one HTTP/2 request.
@@ -225,11 +262,12 @@ func (s *stream) trailers() []wire.Field {
 	return out
 }
 
-func (s *stream) watch() func() bool { return func() bool { return s.ctx.Err() == nil } }
-func (s *stream) watchBody() func()  { return func() { s.h.Body.Close() } }
-func (s *stream) hasBegun() bool     { return s.begun }
-func (s *stream) willClose()         { s.close = true }
-func (s *stream) add(f []wire.Field) { s.added = f }
+func (s *stream) until() context.Context { return s.ctx }
+func (s *stream) watch() func() bool     { return func() bool { return s.ctx.Err() == nil } }
+func (s *stream) watchBody() func()      { return func() { s.h.Body.Close() } }
+func (s *stream) hasBegun() bool         { return s.begun }
+func (s *stream) willClose()             { s.close = true }
+func (s *stream) add(f []wire.Field)     { s.added = f }
 
 // interim sends a 1xx. The 100 is the server's own: it sends one when the body is first read.
 func (s *stream) interim(h *wire.ResponseHead) error {

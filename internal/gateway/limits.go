@@ -17,11 +17,13 @@ type Limits struct {
 	// people behind one address is still served), and no more than a quarter of Connections.
 	PerClient int
 	// PerClientStreams is how many HTTP/2 requests one address may have open on all its connections together; default
-	// 2,048 (chosen: some hundred browsers at their busiest). One too many is answered 503.
+	// 2,048 (chosen: some hundred browsers at their busiest), and no more than a twelfth of the descriptors beyond 200,
+	// because each may take one towards an origin. One too many is answered 503; where many are, the connection ends.
 	PerClientStreams int
-	// PerClientBodies is how many bytes of short request bodies (SmallBody) are held for one address at once; default 16
-	// MiB (chosen: thousands of token requests). A request beyond it is answered 503.
-	PerClientBodies int64
+	// PerClientBytes is how many bytes of heads above 4 KiB, ClientHellos above 4 KiB, short request bodies (SmallBody) and
+	// answers looked at are held for one address at once; default 16 MiB (chosen: thousands of token requests). A request
+	// beyond it is answered 503.
+	PerClientBytes int64
 
 	// Wire bounds message heads, on both sides.
 	Wire wire.Limits
@@ -104,10 +106,10 @@ func (l Limits) withDefaults() Limits {
 		l.PerClient = min(4_096, max(l.Connections/4, 1))
 	}
 	if l.PerClientStreams <= 0 {
-		l.PerClientStreams = 2_048
+		l.PerClientStreams = min(2_048, max((Descriptors()-200)/12, 8))
 	}
-	if l.PerClientBodies <= 0 {
-		l.PerClientBodies = 16 << 20
+	if l.PerClientBytes <= 0 {
+		l.PerClientBytes = 16 << 20
 	}
 	if l.Addresses <= 0 {
 		l.Addresses = 3

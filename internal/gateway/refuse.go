@@ -145,6 +145,8 @@ func (s *side) refuseHead(err error, r *request) {
 		f.reason = refusal.RequestTimeout
 	case 414, 431:
 		f.reason = refusal.HeadTooLarge
+	case 503:
+		f = crowded("heads")
 	}
 	r.refuse(s, f)
 	r.end()

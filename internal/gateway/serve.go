@@ -84,6 +84,9 @@ func (c *conn) leave() {
 	c.ended = true
 	c.mu.Unlock()
 	c.tcp.Close()
+	if c.side != nil {
+		c.side.release()
+	}
 	c.g.dismiss(c)
 }
 

@@ -98,11 +98,17 @@ func readBlock(br *bufio.Reader, lim Limits, tooLong string) (block, error) {
 // spill goes on where the reader's buffer is full: rare, and so it may allocate. It takes line by line, because what
 // follows the head belongs to somebody else.
 func (s *scanner) spill(br *bufio.Reader, buf []byte) (block, error) {
+	if !s.room(len(buf)) {
+		return block{}, refuse(CodeHeadRoom)
+	}
 	all := make([]byte, len(buf), 2*len(buf))
 	copy(all, buf)
 	br.Discard(len(buf))
 	for {
 		part, err := br.ReadSlice('\n')
+		if !s.room(len(part)) {
+			return block{}, refuse(CodeHeadRoom)
+		}
 		all = append(all, part...)
 		if err != nil && err != bufio.ErrBufferFull {
 			return block{}, cut(err)
@@ -116,6 +122,8 @@ func (s *scanner) spill(br *bufio.Reader, buf []byte) (block, error) {
 		}
 	}
 }
+
+func (s *scanner) room(n int) bool { return s.lim.Room == nil || s.lim.Room(n) }
 
 // cut turns the end of the stream inside a message into io.ErrUnexpectedEOF.
 func cut(err error) error {

@@ -23,6 +23,7 @@ const (
 	CodeFieldTooLong         = "field-too-long"          // one field line above Limits.LineBytes
 	CodeFieldsTooMany        = "fields-too-many"         // more fields than Limits.Fields
 	CodeHeadTooLong          = "head-too-long"           // a head above Limits.HeadBytes
+	CodeHeadRoom             = "head-room"               // no room for a large head, see Limits.Room
 	CodeRequestLine          = "request-line"            // no three parts separated by one space each
 	CodeMethodByte           = "method-byte"             // a byte in the method that is no token character, or an unusual one
 	CodeMethodCase           = "method-case"             // lower-case letters in the method
@@ -79,7 +80,7 @@ func Codes() []string {
 	c := []string{
 		CodeEmptyLine, CodeBareLF, CodeBareCR, CodeNUL, CodeControlByte, CodeFolding, CodeColonMissing,
 		CodeSpaceBeforeColon, CodeNameEmpty, CodeNameByte, CodeNameNonASCII, CodeNameLookalike, CodeValueByte,
-		CodeFieldTooLong, CodeFieldsTooMany, CodeHeadTooLong, CodeRequestLine, CodeMethodByte, CodeMethodCase,
+		CodeFieldTooLong, CodeFieldsTooMany, CodeHeadTooLong, CodeHeadRoom, CodeRequestLine, CodeMethodByte, CodeMethodCase,
 		CodeMethodTooLong, CodeMethodConnect, CodeMethodTrace, CodeTargetEmpty, CodeTargetSpace, CodeTargetByte,
 		CodeTargetFragment, CodeTargetForm, CodeTargetScheme, CodeTargetUserinfo, CodeTargetAuthority, CodeTargetPort,
 		CodeTargetTooLong, CodeVersionMissing, CodeVersionInvalid, CodeVersionUnsupported, CodeHostMissing,
@@ -116,9 +117,9 @@ func (e *Error) Is(target error) bool {
 }
 
 // Status is the HTTP status for a refused request: 400, or the more exact one that RFC 9110 and RFC 6585 give: 413
-// never (bodies are not bounded here), 414 for a long request line, 417 for an expectation, 431 for a large head, 501
-// for a transfer coding (RFC 9112, section 6.1) and a long method, 505 for a version. A refused response has none: it
-// is the caller's 502.
+// never (bodies are not bounded here), 414 for a long request line, 417 for an expectation, 431 for a large head, 503
+// where there is no room for one, 501 for a transfer coding (RFC 9112, section 6.1) and a long method, 505 for a
+// version. A refused response has none: it is the caller's 502.
 func (e *Error) Status() int {
 	switch e.Code {
 	case CodeTargetTooLong:
@@ -131,6 +132,8 @@ func (e *Error) Status() int {
 		return 431
 	case CodeTransferEncoding, CodeMethodTooLong, CodeUpgradeUnsupported:
 		return 501
+	case CodeHeadRoom:
+		return 503
 	case CodeVersionUnsupported:
 		return 505
 	case CodeNoPlan, CodePlanInvalid, CodeAuthorityInvalid, CodeStatus:

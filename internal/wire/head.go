@@ -9,6 +9,9 @@ type Limits struct {
 	LineBytes int // request line, status line, one field line, without CR LF; 16 KiB (HTTP.sys's default MaxFieldLength)
 	HeadBytes int // whole head with all its CR LF; 64 KiB
 	Fields    int // field lines; 200 (chosen: twice what the largest real heads have)
+	// Room, where it is set, is asked before a head takes memory of its own because it does not fit the reader: n more
+	// bytes, held until the head is done with. When it answers false the head is refused with CodeHeadRoom.
+	Room func(n int) bool
 }
 
 const (
