@@ -83,6 +83,7 @@ type Config struct {
 	Aliases        []Alias
 	Authentication Authentication
 	Network        Network
+	Limits         Limits
 	PAC            PAC
 	CA             CA
 	Catalog        Catalog
@@ -140,6 +141,7 @@ type Host struct {
 	Ports     Value[endpoint.Ports] // TCP only
 	Handling  Value[string]         // "tunnel", "inspect"
 	PlainHTTP Value[bool]
+	WebSocket Value[bool]
 	Reason    Value[string]
 }
 
@@ -187,7 +189,23 @@ func (a Authentication) Enabled() bool { return a.Pos.Known() }
 type Network struct {
 	DialAllowed      []Value[netip.Prefix]
 	Trust            Value[string] // path of a PEM file, "" when there is none
+	Resolvers        []Value[netip.AddrPort]
+	Names            []Name
 	TunnelWithoutSNI []Value[endpoint.Pattern]
+}
+
+// Name is a host whose addresses are fixed.
+type Name struct {
+	Pos       finding.Pos
+	Host      Value[string]       // in normal form
+	Addresses []Value[netip.Addr] // at least one
+}
+
+// Limits are those of the gateway that are set; 0 leaves the gateway's own.
+type Limits struct {
+	Connections          Value[int]
+	ConnectionsPerClient Value[int]
+	TunnelIdleMinutes    Value[int]
 }
 
 // PAC is what the PAC file says beside what the policy gives.

@@ -17,6 +17,11 @@ func (w *walker) rules(c *Config) {
 	w.profileRules(c)
 	w.ringRules(c)
 	w.hostRules(c)
+	w.nameRules(c)
+	if l := c.Limits; l.Connections.V > 0 && l.ConnectionsPerClient.V > l.Connections.V {
+		w.add(finding.New("config.limit-above-whole", finding.Error, l.ConnectionsPerClient.Pos,
+			"value", strconv.Itoa(l.ConnectionsPerClient.V), "whole", strconv.Itoa(l.Connections.V)))
+	}
 	for _, p := range c.Network.DialAllowed {
 		if p.V.IsValid() && p.V.Bits() == 0 {
 			w.add(finding.New("config.dial-allowed-everything", finding.Error, p.Pos, "value", p.V.String()))
@@ -175,8 +180,26 @@ func (w *walker) hostRules(c *Config) {
 	}
 	for _, h := range c.Hosts {
 		check(h.Host)
+		if h.WebSocket.V && h.Handling.V == "tunnel" {
+			w.add(finding.New("config.websocket-in-tunnel", finding.Warning, h.WebSocket.Pos, "value", h.Host.V.String()))
+		}
 	}
 	for _, a := range c.Aliases {
 		check(a.Host)
+	}
+}
+
+// nameRules refuses two rows for one fixed name.
+func (w *walker) nameRules(c *Config) {
+	first := map[string]finding.Pos{}
+	for _, n := range c.Network.Names {
+		if n.Host.V == "" {
+			continue
+		}
+		if f, twice := first[n.Host.V]; twice {
+			w.add(finding.New("config.repeated-name", finding.Error, n.Host.Pos, "value", n.Host.V, "first", strconv.Itoa(f.Line)))
+			continue
+		}
+		first[n.Host.V] = n.Host.Pos
 	}
 }

@@ -63,6 +63,10 @@ var settings = sync.OnceValue(func() []field[Config] {
 			JA: "接続先についての設定。",
 			EN: "What the gateway may dial, and whom it trusts there.",
 		}, networkSettings()),
+		group("limits", func(c *Config) *Limits { return &c.Limits }, nil, text{
+			JA: "ゲートウェイの上限。変更は次回の起動で反映されます。",
+			EN: "Limits of the gateway. A change takes effect at the next start.",
+		}, limitSettings()),
 		group("pac", func(c *Config) *PAC { return &c.PAC }, nil, text{
 			JA: "PAC ファイルへの追加。",
 			EN: "Additions to the PAC file.",
@@ -149,6 +153,10 @@ func hostSettings() []field[Host] {
 		value("plain-http", yesNo(), func(h *Host) *Value[bool] { return &h.PlainHTTP }, text{
 			JA: "暗号化しない HTTP(ポート 80)も許可します。",
 			EN: "Allow HTTP without encryption (port 80) as well.",
+		}).or("false"),
+		value("websocket", yesNo(), func(h *Host) *Value[bool] { return &h.WebSocket }, text{
+			JA: "inspect のとき、WebSocket への切り替えも通します。tunnel では常に通ります。",
+			EN: "With inspect: let a switch to WebSocket pass. A tunnel passes it anyway.",
 		}).or("false"),
 		value("reason", sentence(), func(h *Host) *Value[string] { return &h.Reason }, text{
 			JA: "許可する理由。申請書とレポートに載ります。",
@@ -255,10 +263,48 @@ func networkSettings() []field[Network] {
 			JA: "接続先の検証で追加して信頼するルート証明書(PEM)。",
 			EN: "Further root certificates (PEM) for verifying origins.",
 		}).eg("origins.pem"),
+		values("resolvers", resolver(), func(n *Network) *[]Value[netip.AddrPort] { return &n.Resolvers }, text{
+			JA: "名前解決に使う DNS サーバー。上から順に問い合わせます。省略すると OS の設定を使います。ラボでは使いません。",
+			EN: "DNS servers to ask, in this order, in place of the system's. Not used under the lab.",
+		}).atLeast(1).eg("10.0.0.53"),
+		groups("names", func(n *Network) *[]Name { return &n.Names }, func(n *Name) *finding.Pos { return &n.Pos }, text{
+			JA: "アドレスを固定するホスト名。DNS には問い合わせません。内部のアドレスに接続するには dial-allowed も必要です。",
+			EN: "Names with fixed addresses, for which no server is asked. An internal address needs dial-allowed as well.",
+		}, nameSettings()),
 		values("tunnel-without-sni", pattern(), func(n *Network) *[]Value[endpoint.Pattern] { return &n.TunnelWithoutSNI }, text{
 			JA: "TLS のサーバー名(SNI)がなくてもトンネルを許可するホスト。",
 			EN: "Hosts whose tunnels may do without a TLS server name (SNI).",
 		}).atLeast(1).eg(`"*.push.example.com"`),
+	}
+}
+
+func nameSettings() []field[Name] {
+	return []field[Name]{
+		value("host", hostName(), func(n *Name) *Value[string] { return &n.Host }, text{
+			JA: "ホスト名。",
+			EN: "The host name.",
+		}).must().eg("adfs.example.com"),
+		values("addresses", address(), func(n *Name) *[]Value[netip.Addr] { return &n.Addresses }, text{
+			JA: "IP アドレス。上から順に試します。",
+			EN: "Its IP addresses, tried in this order.",
+		}).must().atLeast(1).eg("10.20.0.7"),
+	}
+}
+
+func limitSettings() []field[Limits] {
+	return []field[Limits]{
+		value("connections", number(10, 1000000, text{JA: "10 から 1000000 の整数", EN: "number from 10 to 1000000"}), func(l *Limits) *Value[int] { return &l.Connections }, text{
+			JA: "同時に受け付けるクライアント接続の数。省略すると、使えるファイル記述子の数から決めます。",
+			EN: "Client connections that are open at once. Left out: as many as the process's descriptors allow, at most 20000.",
+		}).eg("20000"),
+		value("connections-per-client", number(1, 1000000, text{JA: "1 から 1000000 の整数", EN: "number from 1 to 1000000"}), func(l *Limits) *Value[int] { return &l.ConnectionsPerClient }, text{
+			JA: "1 つのアドレスからの接続の数。下位のプロキシやターミナル サーバーがあるときに増やします。",
+			EN: "How many of them one address may hold. Raise it where a child proxy or a large terminal server stands before the gateway. Left out: at most 4096.",
+		}).eg("4096"),
+		value("tunnel-idle-minutes", number(1, 1440, text{JA: "1 から 1440 の整数(分)", EN: "number from 1 to 1440 (minutes)"}), func(l *Limits) *Value[int] { return &l.TunnelIdleMinutes }, text{
+			JA: "通信のないトンネルを閉じるまでの時間。カタログがより長い時間を必要とするホストでは、そちらに従います。",
+			EN: "How long a tunnel may be silent, unless the catalog asks for more. Left out: 35.",
+		}).eg("35"),
 	}
 }
 

@@ -75,7 +75,7 @@ func (n *Node) build(c *config.Config, program *policy.Program, found finding.Li
 // network is the road to the origins: the lab's, or the Internet's.
 func (n *Node) network(c *config.Config) (gateway.Network, error) {
 	if n.world == nil {
-		return internet(c.Network.Trust.V)
+		return internet(c.Network)
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(n.world.RootPEM())

@@ -8,24 +8,27 @@ import (
 	"os"
 	"time"
 
+	"sekisho/internal/config"
+	"sekisho/internal/dnsx/resolver"
 	"sekisho/internal/endpoint"
 	"sekisho/internal/finding"
 	"sekisho/internal/gateway"
 )
 
-// maxAddresses is how many addresses of one answer are looked at; chosen: no host that the catalog lists has more. How
-// long a look-up and a dial may take is the gateway's to say (gateway.Limits), which bounds the context.
-const maxAddresses = 16
-
-// internet is the gateway's network outside the lab: the system's resolver, TCP, and the system's roots with those that
-// the configuration adds.
-func internet(trustFile string) (gateway.Network, error) {
-	roots, err := originRoots(trustFile)
+// internet is the gateway's network outside the lab: the organisation's own DNS servers and fixed names where the
+// configuration has some, else the system's resolver; TCP; and the system's roots with those that the configuration adds.
+// How long a look-up and a dial may take is the gateway's to say (gateway.Limits), which bounds the context.
+func internet(c config.Network) (gateway.Network, error) {
+	roots, err := originRoots(c.Trust.V)
 	if err != nil {
 		return gateway.Network{}, err
 	}
+	options := resolver.Options{Servers: values(c.Resolvers), System: resolve}
+	for _, n := range c.Names {
+		options.Static = append(options.Static, resolver.Static{Host: endpoint.Host(n.Host.V), Addrs: values(n.Addresses)})
+	}
 	dialer := &net.Dialer{KeepAlive: 30 * time.Second}
-	return gateway.Network{Resolve: resolve, Roots: roots, Dial: func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+	return gateway.Network{Resolve: resolver.New(options).Lookup, Roots: roots, Dial: func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 		return dialer.DialContext(ctx, "tcp", to.String())
 	}}, nil
 }
@@ -37,8 +40,8 @@ func resolve(ctx context.Context, h endpoint.Host) ([]netip.Addr, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(addrs) > maxAddresses {
-		addrs = addrs[:maxAddresses]
+	if len(addrs) > resolver.MaxAddresses {
+		addrs = addrs[:resolver.MaxAddresses]
 	}
 	for i := range addrs {
 		addrs[i] = addrs[i].Unmap()

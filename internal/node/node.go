@@ -168,6 +168,7 @@ func (n *Node) start(ctx context.Context) error {
 	}
 
 	n.gateway = gateway.New(gateway.Options{
+		Limits:   limits(n.options.Config.Limits),
 		Recorder: counted{n.spool, n.metrics}, Logger: n.log, Metrics: n.metrics, Now: n.options.Now, Steps: n.options.Steps,
 	})
 	n.install(first)

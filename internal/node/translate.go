@@ -3,12 +3,14 @@ package node
 import (
 	"net/netip"
 	"strconv"
+	"time"
 
 	"golang.org/x/text/unicode/norm"
 
 	"sekisho/internal/catalog"
 	"sekisho/internal/config"
 	"sekisho/internal/finding"
+	"sekisho/internal/gateway"
 	"sekisho/internal/policy"
 	"sekisho/internal/restrict"
 )
@@ -26,7 +28,7 @@ func Compile(c *config.Config, snapshot *catalog.Snapshot) (*policy.Program, fin
 	if found = append(found, said...).Sort(); found.HasErrors() {
 		return nil, found
 	}
-	return program, found
+	return program, append(found, standing(c, view)...).Sort()
 }
 
 // tenantValues hands on what the rows of the catalog depend on. A value that nobody gave stays open.
@@ -67,11 +69,12 @@ func policySpec(c *config.Config) policy.Spec {
 	}
 	for _, h := range c.Hosts {
 		spec.Hosts = append(spec.Hosts, policy.HostSpec{
-			Pattern: at(h.Host),
-			Ports:   h.Ports.V,
-			Inspect: h.Handling.V == "inspect",
-			Plain:   h.PlainHTTP.V,
-			Reason:  h.Reason.V,
+			Pattern:   at(h.Host),
+			Ports:     h.Ports.V,
+			Inspect:   h.Handling.V == "inspect",
+			Plain:     h.PlainHTTP.V,
+			WebSocket: h.WebSocket.V,
+			Reason:    h.Reason.V,
 		})
 	}
 	for _, a := range c.Aliases {
@@ -109,6 +112,14 @@ func restrictSpec(p config.Profile) restrict.Spec {
 		Policy:         text(p.Policy),
 		BlockConsumers: p.ConsumerAccounts.V == "block",
 		ConsumersPos:   p.ConsumerAccounts.Pos,
+	}
+}
+
+// limits are those of the gateway that the configuration sets; the others keep their defaults.
+func limits(c config.Limits) gateway.Limits {
+	return gateway.Limits{
+		Connections: c.Connections.V, PerClient: c.ConnectionsPerClient.V,
+		TunnelIdle: time.Duration(c.TunnelIdleMinutes.V) * time.Minute,
 	}
 }
 
@@ -154,7 +165,7 @@ func names(list []config.Value[string]) []string {
 	return out
 }
 
-func values[T string | netip.Prefix](list []config.Value[T]) []T {
+func values[T string | netip.Prefix | netip.Addr | netip.AddrPort](list []config.Value[T]) []T {
 	out := make([]T, len(list))
 	for i, v := range list {
 		out[i] = v.V

@@ -47,6 +47,7 @@ func (c *compiler) hosts() {
 			rule:    rule,
 			inspect: h.Inspect,
 			plain:   h.Plain,
+			socket:  h.WebSocket,
 			exact:   p.Kind() == endpoint.Exact,
 			under:   c.under(p),
 		})

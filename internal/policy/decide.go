@@ -99,7 +99,7 @@ func (p *Program) act(d Decision, a *allowance, plain bool) Decision {
 		// Compile refuses a rule that covers such a host. Should a host slip through, it is not read.
 		d.Action = Tunnel
 	default:
-		d.Action, d.Plan, d.WebSocket = Intercept, restrict.DeleteOnly(), p.snap.Handling(d.Host).WebSocket
+		d.Action, d.Plan, d.WebSocket = Intercept, restrict.DeleteOnly(), a.socket || p.snap.Handling(d.Host).WebSocket
 	}
 	return d
 }

@@ -17,7 +17,7 @@ func hashOf(s Spec, catalogVersion string) string {
 	texts(h, "features", s.Features)
 	line(h, "hosts", len(s.Hosts))
 	for _, x := range s.Hosts {
-		line(h, x.Pattern.Text, portsText(x), x.Inspect, x.Plain, x.Reason)
+		line(h, x.Pattern.Text, portsText(x), x.Inspect, x.Plain, x.WebSocket, x.Reason)
 	}
 	line(h, "aliases", len(s.Aliases))
 	for _, x := range s.Aliases {

@@ -34,6 +34,7 @@ type allowance struct {
 	rule    Rule
 	inspect bool
 	plain   bool // plain HTTP on port 80
+	socket  bool // a switch to WebSocket passes where the host is inspected
 	exact   bool
 	under   string // the sign-in name, with a leading dot, that the pattern is written beneath
 }

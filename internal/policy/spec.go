@@ -58,7 +58,9 @@ type HostSpec struct {
 	Ports   endpoint.Ports // nil: tcp/443. UDP ranges open nothing; port 80 is opened by Plain alone
 	Inspect bool           // false: tunnel
 	Plain   bool           // plain HTTP on port 80
-	Reason  string         // why the row exists, for people
+	// WebSocket lets a switch to WebSocket pass where the host is inspected; a tunnel passes it anyway.
+	WebSocket bool
+	Reason    string // why the row exists, for people
 }
 
 // AliasSpec lets client networks reach an alias of the sign-in hosts, or a sign-in host of another cloud. The
