@@ -97,12 +97,12 @@ func addrs(list ...string) []netip.Addr {
 	return out
 }
 
-func resolver(servers ...netip.AddrPort) *resolver.Resolver {
+func asking(servers ...netip.AddrPort) *resolver.Resolver {
 	return resolver.New(resolver.Options{Servers: servers, TryLimit: 300 * time.Millisecond})
 }
 
 func TestAddressesComeInTurn(t *testing.T) {
-	r := resolver(server(t, zone(t, nil, "www.example.com. 60 IN A 192.0.2.1", "www.example.com. 60 IN A 192.0.2.2",
+	r := asking(server(t, zone(t, nil, "www.example.com. 60 IN A 192.0.2.1", "www.example.com. 60 IN A 192.0.2.2",
 		"WWW.example.com. 60 IN AAAA 2001:db8::1")))
 	got, err := r.Lookup(t.Context(), host)
 	if want := addrs("192.0.2.1", "2001:db8::1", "192.0.2.2"); err != nil || !slices.Equal(got, want) {
@@ -111,13 +111,13 @@ func TestAddressesComeInTurn(t *testing.T) {
 }
 
 func TestAliasesAreFollowed(t *testing.T) {
-	r := resolver(server(t, zone(t, nil, "www.example.com. 60 IN CNAME a.example.com.", "a.example.com. 60 IN CNAME b.example.net.",
+	r := asking(server(t, zone(t, nil, "www.example.com. 60 IN CNAME a.example.com.", "a.example.com. 60 IN CNAME b.example.net.",
 		"b.example.net. 60 IN A 192.0.2.9")))
 	if got, err := r.Lookup(t.Context(), host); err != nil || !slices.Equal(got, addrs("192.0.2.9")) {
 		t.Errorf("%v %v", got, err)
 	}
 	// A whole chain in one answer, in any order, beside records that nobody asked for.
-	r = resolver(server(t, func(w dns.ResponseWriter, q *dns.Msg) {
+	r = asking(server(t, func(w dns.ResponseWriter, q *dns.Msg) {
 		m := new(dns.Msg).SetReply(q)
 		if q.Question[0].Qtype == dns.TypeA {
 			for _, l := range []string{"b.example.net. 60 IN A 192.0.2.9", "evil.example. 60 IN A 203.0.113.66",
@@ -134,14 +134,14 @@ func TestAliasesAreFollowed(t *testing.T) {
 
 func TestAliasesWithoutEndAreRefused(t *testing.T) {
 	var asked atomic.Int32
-	r := resolver(server(t, zone(t, &asked, "www.example.com. 60 IN CNAME a.example.com.", "a.example.com. 60 IN CNAME www.example.com.")))
+	r := asking(server(t, zone(t, &asked, "www.example.com. 60 IN CNAME a.example.com.", "a.example.com. 60 IN CNAME www.example.com.")))
 	_, err := r.Lookup(t.Context(), host)
 	var failed *resolver.ServerError
 	if !errors.As(err, &failed) || asked.Load() > 60 {
 		t.Errorf("%v after %d questions", err, asked.Load())
 	}
 	asked.Store(0)
-	r = resolver(server(t, func(w dns.ResponseWriter, q *dns.Msg) { // each name leads to another one
+	r = asking(server(t, func(w dns.ResponseWriter, q *dns.Msg) { // each name leads to another one
 		n := asked.Add(1)
 		m := new(dns.Msg).SetReply(q)
 		m.Answer = []dns.RR{record(t, q.Question[0].Name+fmt.Sprintf(" 60 IN CNAME n%d.example.com.", n))}
@@ -214,7 +214,7 @@ func TestAServerThatFailsIsFollowedByTheNext(t *testing.T) {
 			_ = w.WriteMsg(new(dns.Msg).SetRcode(q, dns.RcodeRefused))
 		}),
 	} {
-		r := resolver(first, good)
+		r := asking(first, good)
 		if got, err := r.Lookup(t.Context(), host); err != nil || !slices.Equal(got, addrs("192.0.2.1")) {
 			t.Errorf("%s: %v %v", name, got, err)
 		}
@@ -224,7 +224,7 @@ func TestAServerThatFailsIsFollowedByTheNext(t *testing.T) {
 		if took := time.Since(start); took > 250*time.Millisecond {
 			t.Errorf("%s: the next question took %v", name, took)
 		}
-		if _, err := resolver(first).Lookup(t.Context(), host); err == nil {
+		if _, err := asking(first).Lookup(t.Context(), host); err == nil {
 			t.Errorf("%s alone: no error", name)
 		} else if failed := (*resolver.ServerError)(nil); !errors.As(err, &failed) || name == "silent" != failed.Timeout() {
 			t.Errorf("%s alone: %v", name, err)
@@ -244,7 +244,7 @@ func TestACutAnswerIsAskedForOverTCP(t *testing.T) {
 		}
 		_ = w.WriteMsg(m)
 	})
-	got, err := resolver(at).Lookup(t.Context(), host)
+	got, err := asking(at).Lookup(t.Context(), host)
 	if err != nil || len(got) != resolver.MaxAddresses {
 		t.Errorf("%d addresses, %v", len(got), err)
 	}
@@ -258,7 +258,7 @@ func TestAServerWithoutEDNSIsAskedWithout(t *testing.T) {
 		}
 		zone(t, nil, "www.example.com. 60 IN A 192.0.2.1")(w, q)
 	})
-	if got, err := resolver(at).Lookup(t.Context(), host); err != nil || !slices.Equal(got, addrs("192.0.2.1")) {
+	if got, err := asking(at).Lookup(t.Context(), host); err != nil || !slices.Equal(got, addrs("192.0.2.1")) {
 		t.Errorf("%v %v", got, err)
 	}
 }
@@ -305,7 +305,7 @@ func TestALyingServerIsBounded(t *testing.T) {
 		},
 	} {
 		start := time.Now()
-		got, err := resolver(server(t, handle)).Lookup(t.Context(), host)
+		got, err := asking(server(t, handle)).Lookup(t.Context(), host)
 		if err == nil || len(got) > 0 || time.Since(start) > 3*time.Second {
 			t.Errorf("%s: %v %v after %v", name, got, err, time.Since(start))
 		}
@@ -332,7 +332,7 @@ func TestManyWhoWantOneNameAskOnce(t *testing.T) {
 		time.Sleep(50 * time.Millisecond)
 		zone(t, &asked, "www.example.com. 60 IN A 192.0.2.1")(w, q)
 	})
-	r := resolver(at)
+	r := asking(at)
 	var wait sync.WaitGroup
 	for range 50 {
 		wait.Go(func() {
