@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"time"
 )
 
@@ -32,9 +33,14 @@ func (s *Spool) shipLoop() {
 			default:
 			}
 		}
+		begun := time.Now()
 		more, err := s.ship()
 		for err == nil && more {
 			backoff = backoffFirst // a store that takes some is not down
+			if !closing {
+				s.yield(time.Since(begun))
+			}
+			begun = time.Now()
 			more, err = s.ship()
 		}
 		pause := shipEvery
@@ -66,6 +72,47 @@ func (s *Spool) shipLoop() {
 	}
 }
 
+const (
+	// busyRate is how many records a second are so many that storing them waits: chosen, storing as many takes a
+	// twentieth of a processor.
+	busyRate = 1000
+	// yieldShare is how much of its time the shipper rests while records come at busyRate: 19 of 20 parts. Chosen:
+	// traffic comes first, and what is on disk is not lost.
+	yieldShare = 19
+	// yieldMost bounds one rest, after which the shipper looks again how busy it is (chosen).
+	yieldMost = time.Second
+)
+
+// yield rests after a batch that took so long, while records come faster than busyRate: the processor is the traffic's
+// then, and the store is filled up when it is calmer. Somebody who waits in Flush, Close, and a spool that is half full
+// are not kept waiting.
+func (s *Spool) yield(took time.Duration) {
+	rest := min(yieldShare*took, yieldMost)
+	for rest > 0 {
+		s.mu.Lock()
+		recorded, at, half := s.stats.Recorded, time.Now(), s.stats.Bytes >= s.o.MaxBytes/2
+		s.mu.Unlock()
+		if half || s.waiting.Load() > 0 {
+			return
+		}
+		step := min(rest, writeEvery)
+		select {
+		case <-time.After(step):
+		case <-s.hurryShip:
+			return
+		case <-s.stop:
+			return
+		}
+		rest -= step
+		s.mu.Lock()
+		came := s.stats.Recorded - recorded
+		s.mu.Unlock()
+		if float64(came) < busyRate*time.Since(at).Seconds() {
+			return
+		}
+	}
+}
+
 // ship sends one batch of the oldest segment. more says that there may be another.
 func (s *Spool) ship() (more bool, err error) {
 	s.mu.Lock()
@@ -85,9 +132,13 @@ func (s *Spool) ship() (more bool, err error) {
 		return false, nil
 	}
 	name, from, to := g.name, g.shipped, g.size
+	records, used := s.recall(g)
 	s.mu.Unlock()
 
-	records, used, damaged, err := readSegment(name, from, to)
+	damaged := 0
+	if records == nil {
+		records, used, damaged, err = readSegment(name, from, to)
+	}
 	if err == nil && len(records) > 0 {
 		ctx, cancel := context.WithTimeout(s.shipCtx, storeLimit)
 		err = s.o.Store.Store(ctx, records)
@@ -110,6 +161,44 @@ func (s *Spool) ship() (more bool, err error) {
 	s.discard()
 	s.announce()
 	return true, nil
+}
+
+// recentKept is how many records that were written are kept in memory for the shipper, which need not read them back
+// then: chosen, what comes between two rounds on a busy day; some 2 MiB.
+const recentKept = 2048
+
+// recent is what one write put on disk.
+type recent struct {
+	segment  *segment
+	from, to int64
+	records  []Record
+}
+
+// remember keeps what was written for the shipper, while it keeps up. The caller holds s.mu.
+func (s *Spool) remember(g *segment, from int64, records []Record) {
+	if s.kept+len(records) > recentKept {
+		s.recent, s.kept = nil, 0 // it is behind, and reads them from disk
+		return
+	}
+	s.kept += len(records)
+	s.recent = append(s.recent, recent{g, from, g.size, slices.Clone(records)})
+}
+
+// recall returns the next records of g, at most shipRows, if they are in memory, and how many bytes of it they are. The
+// caller holds s.mu.
+func (s *Spool) recall(g *segment) (records []Record, used int) {
+	for len(s.recent) > 0 {
+		next := s.recent[0]
+		if next.segment == g && next.from == g.shipped && len(next.records) <= shipRows {
+			return next.records, int(next.to - next.from)
+		}
+		if next.segment == g && next.from > g.shipped {
+			return nil, 0 // the shipper has not come so far
+		}
+		s.kept -= len(next.records)
+		s.recent = slices.Delete(s.recent, 0, 1)
+	}
+	return nil, 0
 }
 
 // endOpen ends, once, what earlier processes of this node left open. It comes after everything that they left on disk

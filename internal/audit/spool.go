@@ -107,6 +107,8 @@ type Spool struct {
 	late     bool          // somebody waited for room in vain since the disk last took something
 	room     chan struct{} // closed when there may be room; nil when nobody waits for it
 	toFlush  []flushing    // in this order
+	recent   []recent      // what was written and is kept for the shipper, oldest first
+	kept     int           // records in recent
 	stats    Stats
 	moved    chan struct{} // closed and replaced whenever records were stored or lost
 

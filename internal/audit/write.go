@@ -144,6 +144,9 @@ func (s *Spool) write(last bool) (wrote bool) {
 		s.mu.Lock()
 		g.size += int64(len(buf))
 		g.frames += n - spoiled
+		if spoiled == 0 {
+			s.remember(g, g.size-int64(len(buf)), batch[:n])
+		}
 		s.stats.Bytes += int64(len(buf))
 		if !g.doubtful {
 			s.stats.Disk = ""

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -64,6 +65,8 @@ func (a *app) up(ctx context.Context, lab bool, flags map[string]string, format 
 	if lab && !named {
 		file = "" // the shipped example
 	}
+	logger, closeLog := a.logger(settings)
+	defer closeLog()
 	n, err := node.Start(ctx, node.Options{
 		Config:     settings,
 		ConfigFile: file,
@@ -71,7 +74,7 @@ func (a *app) up(ctx context.Context, lab bool, flags map[string]string, format 
 		Data:       data,
 		Lab:        lab,
 		Version:    a.Version,
-		Logger:     a.logger(settings),
+		Logger:     logger,
 	})
 	if err != nil {
 		return err
@@ -125,17 +128,20 @@ func (a *app) loadConfig(lab bool, flags map[string]string) (*config.Config, fin
 	return config.Load(file, overrides...)
 }
 
-// logger writes to the standard error as the configuration says.
-func (a *app) logger(settings *config.Config) *slog.Logger {
+// logger writes to the standard error as the configuration says. close writes what waits.
+func (a *app) logger(settings *config.Config) (logger *slog.Logger, close func()) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(settings.Log.Level.V)); err != nil {
 		level = slog.LevelInfo
 	}
 	options := &slog.HandlerOptions{Level: level}
-	if settings.Log.Format.V == "json" {
-		return slog.New(slog.NewJSONHandler(a.Err, options))
-	}
-	return slog.New(slog.NewTextHandler(a.Err, options))
+	w, handler := newLogWriter(a.Err, func(to io.Writer) slog.Handler {
+		if settings.Log.Format.V == "json" {
+			return slog.NewJSONHandler(to, options)
+		}
+		return slog.NewTextHandler(to, options)
+	})
+	return slog.New(handler), w.Close
 }
 
 // printSummary says, once, where everything is and what to try.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"strconv"
+	"sync"
 	"time"
 
 	"sekisho/internal/catalog"
@@ -54,13 +55,41 @@ type exchange struct {
 	out    wire.Outgoing
 	body   io.Reader           // nil: none
 	trail  func() []wire.Field // of the request, after its body
-	spare  func() *upstream.Conn
-	own    *holder               // nil: a connection that becomes bound is closed
-	moved  func(policy.Decision) // nil, or told that the origin was found at another address
+	spare  *upstream.Conn      // dialled for this request, or nil
+	own    *holder             // nil: a connection that becomes bound is closed
+
+	reading *reading // the connection that is read, or nil: it may hold a spare connection, and keeps where the origin was found
 
 	head  []byte // serialised
 	small []byte // the body, when it was read whole; on the client's account while the exchange runs
 	up    *upstream.Conn
+
+	answer wire.ResponseHead // reused
+	back   tap               // reused
+}
+
+// exchanges are kept for the next request: what an exchange is made of outlives none.
+var exchanges = sync.Pool{New: func() any { return new(exchange) }}
+
+// keptHead is the largest serialised head whose memory is kept (chosen: nearly every head fits).
+const keptHead = 8 << 10
+
+// newExchange returns an exchange of r. It is given back by release when nobody uses it any more.
+func newExchange(r *request, to client) *exchange {
+	x := exchanges.Get().(*exchange)
+	x.r, x.client = r, to
+	return x
+}
+
+// release gives x back. An exchange that ended in a panic is left to the collector: a goroutine may still hold it.
+func (x *exchange) release() {
+	head, fields := x.head[:0], x.answer.Fields[:0]
+	if cap(head) > keptHead {
+		head = nil
+	}
+	clear(fields[:cap(fields)])
+	*x = exchange{head: head, answer: wire.ResponseHead{Fields: fields}}
+	exchanges.Put(x)
 }
 
 // run carries the exchange out. What went wrong before the response began is returned as a fault, to be told to the
@@ -115,7 +144,10 @@ func (x *exchange) serialise() *fault {
 	if !plan.Ready() {
 		return &fault{reason: refusal.HeadersNotSet, detail: wire.CodeNoPlan, deny: true}
 	}
-	head, err := g.steps.AppendRequest(make([]byte, 0, 2<<10), &x.out, plan)
+	if x.head == nil {
+		x.head = make([]byte, 0, 2<<10)
+	}
+	head, err := g.steps.AppendRequest(x.head[:0], &x.out, plan)
 	if err == nil {
 		x.head = head
 		return nil
@@ -172,13 +204,11 @@ func (x *exchange) connect(fresh bool) *fault {
 			}
 			x.up.Close()
 		}
-		if x.spare != nil {
-			if x.up = x.spare(); x.up != nil {
-				if x.fits() {
-					return x.ready()
-				}
-				x.up.Close()
+		if x.up = x.takeSpare(); x.up != nil {
+			if x.fits() {
+				return x.ready()
 			}
+			x.up.Close()
 		}
 		var maxIdle time.Duration
 		if !idempotent(x.out.Method) || x.body != nil {
@@ -209,8 +239,8 @@ func (x *exchange) connect(fresh bool) *fault {
 		return f
 	}
 	r.decision = d
-	if x.moved != nil {
-		x.moved(d)
+	if x.reading != nil {
+		x.reading.now.Store(&judged{r.edition, d})
 	}
 	x.up = up
 	return x.ready()
@@ -220,6 +250,24 @@ func (x *exchange) connect(fresh bool) *fault {
 // under is what the request is judged by. A reload in between may have changed the profile, or who vouches for the origin.
 func (x *exchange) fits() bool {
 	return x.up.Key == x.r.key(x.r.decision.Addr) && upstream.Quiet(x.up.Timed.Conn)
+}
+
+// takeSpare returns the connection that was dialled for this request or for the first of its connection; nil: none.
+func (x *exchange) takeSpare() *upstream.Conn {
+	up := x.spare
+	x.spare = nil
+	if up == nil && x.reading != nil {
+		up = x.reading.takeSpare()
+	}
+	return up
+}
+
+// closeSpare closes what was dialled for this request and not used.
+func (x *exchange) closeSpare() {
+	if x.spare != nil {
+		x.spare.Close()
+		x.spare = nil
+	}
 }
 
 func (x *exchange) ready() *fault {
@@ -282,7 +330,7 @@ func (x *exchange) readHead() (*wire.ResponseHead, *fault) {
 		f.stale = !errors.Is(err, upstream.ErrGone) && f.reason != refusal.UpstreamTimeout
 		return nil, f
 	}
-	h := new(wire.ResponseHead)
+	h := &x.answer
 	for interims := 0; ; interims++ {
 		if interims > 0 {
 			if _, err := x.up.Reader.Peek(1); err != nil {
@@ -328,7 +376,8 @@ func (x *exchange) relay(h *wire.ResponseHead) *fault {
 	if err != nil {
 		return x.readFault(err)
 	}
-	body := &tap{body: wire.NewBodyReader(x.up.Reader, framing, x.r.c.g.lim.Wire)}
+	body := &x.back
+	body.body.Reset(x.up.Reader, framing, x.r.c.g.lim.Wire)
 	if x.r.signIn != nil {
 		x.r.signIn.noticeHead(h)
 		body.copy = x.r.signIn.wantsBody(h, framing)
@@ -411,35 +460,6 @@ func (x *exchange) readFault(err error) *fault {
 	}
 	return &fault{reason: refusal.UpstreamBroken, detail: codeOf(err), err: err}
 }
-
-// tap reads a body, remembers what went wrong, and keeps a copy of its beginning where one is wanted.
-type tap struct {
-	body    *wire.BodyReader
-	err     error
-	copy    int // bytes still wanted
-	copied  []byte
-	held    holding // for the copy
-	crowded bool    // there was no room for all of it
-}
-
-func (t *tap) Read(p []byte) (int, error) {
-	n, err := t.body.Read(p)
-	if n > 0 && t.copy > 0 {
-		if part := p[:min(n, t.copy)]; t.held.take(len(part)) {
-			t.copied = append(t.copied, part...)
-			t.copy -= len(part)
-		} else {
-			t.copy, t.crowded = 0, true
-		}
-	}
-	if err != nil && err != io.EOF {
-		t.err = err
-	}
-	return n, err
-}
-
-// Ready tells wire.WriteBody when to flush.
-func (t *tap) Ready() bool { return t.body.Ready() }
 
 // authority is what the origin is asked as: the judged name, with its port where it is not the scheme's.
 func authority(d policy.Decision, schemePort uint16) string {

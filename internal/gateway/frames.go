@@ -123,7 +123,7 @@ func (f *frames) note(what string) {
 		}
 		what = strings.ReplaceAll(strings.ToLower(what), "_", "-")
 	}
-	r := f.v.begin(nil)
+	r := f.v.begin(new(request), nil)
 	r.fail(&fault{reason: refusal.BadRequest, detail: "h2-" + what, deny: true})
 	r.end()
 }

@@ -72,7 +72,7 @@ func (v *reading) handle(w http.ResponseWriter, h *http.Request) {
 		v.drop("streams")
 		panic(http.ErrAbortHandler)
 	}
-	r := v.begin(nil)
+	r := v.begin(new(request), nil)
 	s := newStream(w, h, &v.c.g.lim)
 	defer s.end()
 	defer r.end()
@@ -121,7 +121,7 @@ func (v *reading) handle(w http.ResponseWriter, h *http.Request) {
 func (v *reading) drop(detail string) {
 	v.c.g.metrics.Count(EventTooMany)
 	if v.c.account.tell() {
-		r := v.begin(nil)
+		r := v.begin(new(request), nil)
 		r.fail(crowded(detail))
 		r.end()
 	}

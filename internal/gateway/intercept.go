@@ -117,13 +117,14 @@ func (v *reading) serveHTTP1() {
 	defer own.close()
 	c.setDrain(nil)
 	wait := c.g.lim.KeepAlive
+	r := new(request) // one after another: a request that has ended is in nobody's hands
 	for {
 		head, err := s.readHead(wait)
 		if err != nil {
-			s.refuseHead(err, v.begin(nil))
+			s.refuseHead(err, v.begin(r, nil))
 			break
 		}
-		r := v.begin(head)
+		v.begin(r, head)
 		v.answer(r, s, head, own)
 		if s.closing || c.g.draining.Load() {
 			if s.begun && (r.faultCode != "" || s.unread) {
@@ -228,10 +229,12 @@ func (v *reading) serveRequest(r *request, in incoming, to client, own *holder) 
 		return f
 	}
 	r.judgeWould()
-	x := &exchange{r: r, client: to, body: in.body, trail: in.trailers, spare: v.takeSpare, own: own}
-	x.moved = func(d policy.Decision) { v.now.Store(&judged{r.edition, d}) }
+	x := newExchange(r, to)
+	x.body, x.trail, x.reading, x.own = in.body, in.trailers, v, own
 	x.out = in.outgoing(d, authority(d, 443))
-	return x.run()
+	f := x.run()
+	x.release()
+	return f
 }
 
 // refused names what is not passed on although its host is: methods and changes of protocol.

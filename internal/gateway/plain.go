@@ -6,7 +6,6 @@ import (
 
 	"sekisho/internal/endpoint"
 	"sekisho/internal/gateway/refusal"
-	"sekisho/internal/gateway/upstream"
 	"sekisho/internal/policy"
 	"sekisho/internal/wire"
 )
@@ -100,20 +99,20 @@ func (c *conn) forward(r *request, head *wire.RequestHead) *fault {
 	r.notice(in.method, in.path, in.fields)
 	r.judgeWould()
 	r.open()
-	x := &exchange{r: r, client: s, body: in.body, trail: in.trailers}
-	x.spare = func() *upstream.Conn {
-		taken := up
-		up = nil
-		return taken
-	}
+	x := newExchange(r, s)
+	x.body, x.trail, x.spare = in.body, in.trailers, up
 	x.out = in.outgoing(d, authority(d, 80))
 	x.out.Fields = append(x.out.Fields[:len(x.out.Fields):len(x.out.Fields)], wire.Field{Name: "Via", Value: "1.1 " + c.g.pseudonym})
+	whole := false
 	defer func() {
-		if up := x.spare(); up != nil { // the exchange ended before it was needed
-			up.Close()
+		x.closeSpare() // the exchange may end before it is needed
+		if whole {
+			x.release()
 		}
 	}()
-	return x.run()
+	f = x.run()
+	whole = true
+	return f
 }
 
 // cameThrough reports whether a request has passed this gateway before (RFC 9110, section 7.6.3).

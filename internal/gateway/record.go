@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	"sekisho/internal/audit"
@@ -47,7 +48,12 @@ type request struct {
 
 // begin opens the request whose head was read on the proxy port; head is nil when it could not be read.
 func (c *conn) begin(head *wire.RequestHead) *request {
-	r := &request{c: c, kind: KindConnect, id: c.g.newID(), start: c.g.now(), began: time.Now(), edition: c.g.edition.Load()}
+	return c.beginIn(new(request), head)
+}
+
+// beginIn is begin in memory that the caller keeps for the next request.
+func (c *conn) beginIn(r *request, head *wire.RequestHead) *request {
+	*r = request{c: c, kind: KindConnect, id: c.g.newID(), start: c.g.now(), began: time.Now(), edition: c.g.edition.Load()}
 	r.subject.Client = c.client
 	if head != nil {
 		r.method = head.Method
@@ -58,8 +64,8 @@ func (c *conn) begin(head *wire.RequestHead) *request {
 }
 
 // begin opens a request inside a connection that is read.
-func (v *reading) begin(head *wire.RequestHead) *request {
-	r := v.c.begin(head)
+func (v *reading) begin(r *request, head *wire.RequestHead) *request {
+	v.c.beginIn(r, head)
 	c := v.connect
 	r.kind, r.subject, r.ask, r.hello, r.host, r.port = KindIntercepted, c.subject, c.ask, c.hello, c.host, c.port
 	r.decision = v.now.Load().decision
@@ -199,7 +205,8 @@ func (r *request) line(took time.Duration) {
 		return
 	}
 	d := &r.decision
-	attrs := make([]slog.Attr, 0, 28)
+	kept := lines.Get().(*[]slog.Attr)
+	attrs := (*kept)[:0]
 	text := func(key, value string) {
 		if value != "" {
 			attrs = append(attrs, slog.String(key, value))
@@ -244,8 +251,15 @@ func (r *request) line(took time.Duration) {
 	if r.cause != nil {
 		text("cause", printable(cut(r.cause.Error(), 300)))
 	}
-	r.c.g.log.LogAttrs(ctx, slog.LevelInfo, "request", attrs...)
+	// One group without a name is written as its members (package slog, Attr), and costs no copy of them.
+	r.c.g.log.LogAttrs(ctx, slog.LevelInfo, "request", slog.Attr{Value: slog.GroupValue(attrs...)})
+	clear(attrs)
+	*kept = attrs
+	lines.Put(kept)
 }
+
+// lines are the attributes of a log line, kept for the next.
+var lines = sync.Pool{New: func() any { a := make([]slog.Attr, 0, 32); return &a }}
 
 // printable replaces what is not printable ASCII: a record is read on terminals and in spreadsheets.
 func printable(s string) string {

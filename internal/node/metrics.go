@@ -1,6 +1,7 @@
 package node
 
 import (
+	"maps"
 	"net/http"
 	"strconv"
 	"sync/atomic"
@@ -19,6 +20,9 @@ import (
 type metrics struct {
 	registry *prometheus.Registry
 
+	known    atomic.Pointer[map[outcome]series] // never changed in place
+	up, down prometheus.Counter
+
 	requests *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
 	bytes    *prometheus.CounterVec
@@ -30,6 +34,23 @@ type metrics struct {
 
 	// What the status page shows, kept apart because a counter of the library cannot be read back.
 	traffic struct{ open, tunnelled, intercepted, forwarded, refused, signIns, blocked atomic.Int64 }
+}
+
+// outcome is what the series of a finished request depend on. Every part comes from a closed list.
+type outcome struct {
+	kind    gateway.Kind
+	verdict policy.Verdict
+	action  policy.Action
+	reason  policy.Reason
+	mode    policy.Mode
+	status  int // its hundreds
+}
+
+// series are those of one outcome, looked up once: looking them up by six labels costs more than all else that counting
+// does.
+type series struct {
+	requests prometheus.Counter
+	seconds  prometheus.Observer
 }
 
 func newMetrics(version string) *metrics {
@@ -58,6 +79,7 @@ func newMetrics(version string) *metrics {
 		Namespace: "sekisho", Name: "build_info", Help: "Always 1; the version is the label.", ConstLabels: prometheus.Labels{"version": version},
 	})
 	build.Set(1)
+	m.up, m.down = m.bytes.WithLabelValues("up"), m.bytes.WithLabelValues("down")
 	m.registry.MustRegister(m.requests, m.seconds, m.bytes, m.open, m.events, m.signIns, m.reloads, m.updates, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
@@ -75,10 +97,11 @@ func (m *metrics) gauge(name, help string, read func() float64) {
 
 // Finished counts one request.
 func (m *metrics) Finished(o gateway.Outcome) {
-	m.requests.WithLabelValues(string(o.Kind), o.Verdict.String(), o.Action.String(), string(o.Reason), o.Mode.String(), statusClass(o.Status)).Inc()
-	m.seconds.WithLabelValues(string(o.Kind), o.Action.String()).Observe(o.Duration.Seconds())
-	m.bytes.WithLabelValues("up").Add(float64(o.Up))
-	m.bytes.WithLabelValues("down").Add(float64(o.Down))
+	one := m.seriesOf(&o)
+	one.requests.Inc()
+	one.seconds.Observe(o.Duration.Seconds())
+	m.up.Add(float64(o.Up))
+	m.down.Add(float64(o.Down))
 	switch {
 	case o.Verdict == policy.Deny:
 		m.traffic.refused.Add(1)
@@ -89,6 +112,27 @@ func (m *metrics) Finished(o gateway.Outcome) {
 	case o.Kind == gateway.KindPlain:
 		m.traffic.forwarded.Add(1)
 	}
+}
+
+// seriesOf returns the series of o.
+func (m *metrics) seriesOf(o *gateway.Outcome) series {
+	key := outcome{o.Kind, o.Verdict, o.Action, o.Reason, o.Mode, o.Status / 100}
+	known := m.known.Load()
+	if known != nil {
+		if one, ok := (*known)[key]; ok {
+			return one
+		}
+	}
+	one := series{
+		m.requests.WithLabelValues(string(o.Kind), o.Verdict.String(), o.Action.String(), string(o.Reason), o.Mode.String(), statusClass(o.Status)),
+		m.seconds.WithLabelValues(string(o.Kind), o.Action.String()),
+	}
+	more := map[outcome]series{key: one}
+	if known != nil {
+		maps.Copy(more, *known)
+	}
+	m.known.CompareAndSwap(known, &more) // whoever comes second looks up again next time
+	return one
 }
 
 // Add moves a gauge.
