@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"reflect"
 	"time"
 
 	"sekisho/internal/config"
@@ -95,7 +96,7 @@ func (n *Node) rebuild() (made *built, named *config.Config, err error) {
 	if c.Listen.Gateway.V != running.config.Listen.Gateway.V || c.Listen.Operations.V != running.config.Listen.Operations.V {
 		found = append(found, finding.New("node.listen-unchanged", finding.Warning, c.Listen.Gateway.Pos))
 	}
-	if limits(c.Limits) != limits(n.options.Config.Limits) {
+	if !reflect.DeepEqual(limits(c.Limits), limits(n.options.Config.Limits)) {
 		found = append(found, finding.New("node.limits-unchanged", finding.Warning, c.Limits.Connections.Pos))
 	}
 	made, err = n.build(c, program, append(problems, found...), program.Catalog(), running.edition.Number+1)
