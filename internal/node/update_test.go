@@ -1,12 +1,18 @@
 package node_test
 
 import (
+	"bufio"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,6 +21,7 @@ import (
 	"time"
 
 	"sekisho/internal/catalog"
+	"sekisho/internal/config"
 	"sekisho/internal/finding"
 	"sekisho/internal/m365"
 	"sekisho/internal/node"
@@ -229,5 +236,191 @@ func TestUnknownListsAreRefused(t *testing.T) {
 		if _, err := node.Update(t.Context(), o, name); code(err) != "node.unknown-list" {
 			t.Errorf("%q: %v", name, err)
 		}
+	}
+}
+
+// pace lets a test decide when an update is due.
+type pace struct{ due chan time.Time }
+
+func newPace() *pace { return &pace{make(chan time.Time)} }
+
+func (p *pace) after(time.Duration) <-chan time.Time { return p.due }
+
+// updating is the lab's configuration with updates from p.
+func updating(t *testing.T, p *publisher, more ...string) *config.Config {
+	t.Helper()
+	section := "catalog:\n  update: true\n  lists: [m365-worldwide]\n  base-url: " + p.URL + "\n  " + strings.Join(more, "\n  ") + "\nrings:\n"
+	return labConfig(t, "rings:\n", section)
+}
+
+// waitFor asks the operations listener until its answer says want.
+func waitFor(t *testing.T, n *node.Node, path, want string) {
+	t.Helper()
+	last := ""
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+		if _, last = fetch(t, http.DefaultClient, "http://"+n.OperationsAddress()+path); strings.Contains(last, want) {
+			return
+		}
+		<-time.After(20 * time.Millisecond)
+	}
+	t.Fatalf("%s does not say %s:\n%s", path, want, last)
+}
+
+// TestConnectionsLiveThroughAnUpdate: a tunnel in the middle of its exchange, a kept HTTP/1.1 connection and a kept HTTP/2
+// connection go on when the catalog changes under them, and the new catalog judges.
+func TestConnectionsLiveThroughAnUpdate(t *testing.T) {
+	p := publish(t)
+	p.change(m365.Worldwide, "2026112000", renamed("graph.windows.net", "new.graph.example"))
+	settings, pace := updating(t, p), newPace()
+	n := start(t, node.Options{
+		Config: settings, Lab: true, After: pace.after, WatchEvery: -1,
+		Load: func() (*config.Config, finding.List) { return settings, nil },
+	})
+
+	old := through(t, n)
+	old.Transport.(*http.Transport).ForceAttemptHTTP2 = false
+	old.Transport.(*http.Transport).TLSClientConfig.NextProtos = []string{"http/1.1"}
+	new2 := through(t, n)
+	new2.Transport.(*http.Transport).ForceAttemptHTTP2 = true
+	clients := map[string]*http.Client{"HTTP/1.1": old, "HTTP/2.0": new2}
+	for _, c := range clients {
+		c.Transport.(*http.Transport).DisableKeepAlives = false
+		t.Cleanup(c.CloseIdleConnections)
+	}
+	ask := func(proto string, wantReused bool) {
+		t.Helper()
+		reused := false
+		ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) { reused = i.Reused }})
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, discovery, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := clients[proto].Do(r)
+		if err != nil {
+			t.Fatalf("%s: %v", proto, err)
+		}
+		defer answer.Body.Close()
+		if _, err := io.Copy(io.Discard, answer.Body); err != nil || answer.StatusCode != 200 || answer.Proto != proto || reused != wantReused {
+			t.Errorf("%s: %d over %s, connection reused: %t, want %t, %v", proto, answer.StatusCode, answer.Proto, reused, wantReused, err)
+		}
+	}
+	tunnel := openTunnel(t, n, "manage.microsoft.com")
+	ask("HTTP/1.1", false)
+	ask("HTTP/2.0", false)
+	tunnel.exchange(t)
+	tunnel.half(t)
+
+	waitFor(t, n, "/readyz", `"edition": 1`)
+	pace.due <- time.Now()
+	waitFor(t, n, "/readyz", `"edition": 2`)
+	waitFor(t, n, "/readyz", `"by": "update"`)
+	waitFor(t, n, "/metrics", `sekisho_catalog_updates_total{list="m365-worldwide",result="new"} 1`)
+
+	tunnel.rest(t)
+	tunnel.exchange(t)
+	ask("HTTP/1.1", true)
+	ask("HTTP/2.0", true)
+	if _, list := fetch(t, http.DefaultClient, "http://"+n.OperationsAddress()+"/endpoints/Worldwide?"+serviceID); !strings.Contains(list, "new.graph.example") {
+		t.Error("the new catalog does not judge")
+	}
+
+	// A publisher that fails changes nothing and is told; one that drops much waits and is told.
+	p.change(m365.Worldwide, "2026112100", few)
+	pace.due <- time.Now()
+	waitFor(t, n, "/metrics", `result="same"} 1`) // within the hour nothing is asked
+}
+
+// channel is a TLS connection through a tunnel.
+type channel struct {
+	conn   *tls.Conn
+	reader *bufio.Reader
+}
+
+func openTunnel(t *testing.T, n *node.Node, host string) *channel {
+	t.Helper()
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", n.Summary().Gateway)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	fmt.Fprintf(conn, "CONNECT %[1]s:443 HTTP/1.1\r\nHost: %[1]s:443\r\n\r\n", host)
+	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil || answer.StatusCode != 200 {
+		t.Fatalf("%v %v", answer, err)
+	}
+	roots := x509.NewCertPool()
+	_, lab := n.Roots()
+	roots.AppendCertsFromPEM(lab)
+	secure := tls.Client(conn, &tls.Config{ServerName: host, RootCAs: roots, NextProtos: []string{"http/1.1"}})
+	if err := secure.HandshakeContext(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return &channel{secure, bufio.NewReader(secure)}
+}
+
+// exchange sends a request and reads its answer.
+func (c *channel) exchange(t *testing.T) { t.Helper(); c.half(t); c.rest(t) }
+
+// half begins a request; rest ends it and reads the answer.
+func (c *channel) half(t *testing.T) {
+	t.Helper()
+	if _, err := io.WriteString(c.conn, "GET / HTTP/1.1\r\nHost: manage.micro"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (c *channel) rest(t *testing.T) {
+	t.Helper()
+	if _, err := io.WriteString(c.conn, "soft.com\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.ReadResponse(c.reader, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if _, err := io.Copy(io.Discard, answer.Body); err != nil || answer.Close {
+		t.Errorf("%v, close %t", err, answer.Close)
+	}
+}
+
+// TestAnApprovalElsewhereIsNoticed: a version that waits is told, and "catalog approve" of another process judges soon
+// after, without a signal.
+func TestAnApprovalElsewhereIsNoticed(t *testing.T) {
+	p := publish(t)
+	p.change(m365.Worldwide, "2026112000", few)
+	settings, pace, data := updating(t, p), newPace(), filepath.Join(t.TempDir(), "data")
+	n := start(t, node.Options{
+		Config: settings, Lab: true, Data: data, After: pace.after, WatchEvery: 20 * time.Millisecond,
+		Load: func() (*config.Config, finding.List) { return settings, nil },
+	})
+	pace.due <- time.Now()
+	waitFor(t, n, "/readyz", `"node.update-waiting"`)
+	waitFor(t, n, "/?lang=ja", "承認を待っています")
+	name, err := node.Shelf(data, nil).Approve()
+	if err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, n, "/readyz", `"catalog_version": "`+name+`"`)
+	if _, body := fetch(t, http.DefaultClient, "http://"+n.OperationsAddress()+"/readyz"); strings.Contains(body, "node.update-waiting") {
+		t.Error("what was approved still waits")
+	}
+}
+
+// TestAFailingPublisherIsTold with its reason and since when, and nothing else changes.
+func TestAFailingPublisherIsTold(t *testing.T) {
+	p := publish(t)
+	p.answers(http.StatusTooManyRequests)
+	pace := newPace()
+	n := start(t, node.Options{Config: updating(t, p), Lab: true, After: pace.after})
+	pace.due <- time.Now()
+	waitFor(t, n, "/readyz", `"node.update-failing"`)
+	waitFor(t, n, "/readyz", `"m365.wait"`)
+	waitFor(t, n, "/readyz", `"ready": true`)
+	waitFor(t, n, "/", "m365-worldwide")
+	pace.due <- time.Now()
+	waitFor(t, n, "/metrics", `sekisho_catalog_updates_total{list="m365-worldwide",result="failed"} 2`)
+	if asked := p.count(); asked != 1 {
+		t.Errorf("a service that refuses was asked %d times", asked)
 	}
 }
