@@ -22,8 +22,9 @@ type Context struct {
 	Tags *servicetags.Index
 	// TagFiles say which files Tags come from.
 	TagFiles []servicetags.Manifest
-	// WarnAge is the age past which an answer warns of its data; 0: 30 days for the catalog (Microsoft announces changes
-	// 30 days ahead) and 14 for service tags (published weekly, new addresses unused for a week).
+	// WarnAge is the age past which an answer warns of its data; 0: 30 days for the reading of the catalog and for lists
+	// (Microsoft announces changes 30 days ahead), 365 for pages, and 14 for service tags (published weekly, new addresses
+	// unused for a week).
 	WarnAge time.Duration
 }
 
@@ -124,6 +125,7 @@ type Source struct {
 	Date    string       `json:"date"` // as precise as known; "" when the page shows none
 	Read    string       `json:"read"`
 	AgeDays int          `json:"age_days"` // since Date, or since Read where there is no date
+	Stale   bool         `json:"stale"`    // past the age at which an answer warns
 }
 
 // Class is the host's role in sign-in.

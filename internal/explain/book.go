@@ -205,7 +205,7 @@ func (b *Book) set(h hit) Set {
 		Claim: h.Set.ID.String(), Title: h.Set.Title, Area: h.Set.Area, Category: h.Set.Category.String(),
 		Required: h.Set.Required, Lost: h.Set.LostWithout, Match: h.Pattern.String(), Part: h.part,
 		Ports: h.Set.Ports.String(), Direction: h.Set.Direction.String(), ExpressRoute: h.Set.ExpressRoute.String(),
-		Features: []Feature{}, Source: sourceOf(h.Set.Source, b.c.Now),
+		Features: []Feature{}, Source: sourceOf(h.Set.Source, &b.c),
 		Handling: RowHandling{
 			Inspection: h.Set.Handling.Inspection.String(), ProxyAuthExempt: h.Set.Handling.ProxyAuthExempt,
 			ByteRanges: h.Set.Handling.ByteRanges, ClientCertificate: h.Set.Handling.ClientCertificate,

@@ -54,22 +54,17 @@ func (b *Book) Explain(given string, t endpoint.Target) Answer {
 		a.classify(t.Host, c)
 	}
 	a.Decision = b.decide(t, a.Plain)
-	a.hint(c)
+	a.hint(c, hits)
 	return a
 }
 
 // sourceOf never fails: a claim without source is shown without.
-func sourceOf(s *catalog.Source, now time.Time) Source {
+func sourceOf(s *catalog.Source, c *Context) Source {
 	if s == nil {
 		return Source{}
 	}
-	out := Source{ID: s.ID, Title: s.Title, URL: s.URL, Date: s.DateText(), Read: s.Read.Format(time.DateOnly)}
-	since := s.Date
-	if since.IsZero() {
-		since = s.Read
-	}
-	out.AgeDays = days(since, now)
-	return out
+	age := s.Age(c.Now, int(c.WarnAge/(24*time.Hour)))
+	return Source{ID: s.ID, Title: s.Title, URL: s.URL, Date: age.Date, Read: age.Read, AgeDays: age.AgeDays, Stale: age.Stale}
 }
 
 // days are the whole days from since to now, never less than 0.
@@ -81,7 +76,7 @@ func (a *Answer) classify(h endpoint.Host, c Context) {
 	k := c.Catalog.Classify(h)
 	a.Class = &Class{Code: k.Class.String(), Pattern: k.Pattern.String(), Why: k.Why}
 	if k.Source != nil {
-		s := sourceOf(k.Source, c.Now)
+		s := sourceOf(k.Source, &c)
 		a.Class.Source = &s
 	}
 	handling := c.Catalog.Handling(h)
@@ -92,7 +87,7 @@ func (a *Answer) classify(h endpoint.Host, c Context) {
 	}
 	for _, s := range handling.Because {
 		a.Handling.Statements = append(a.Handling.Statements, Statement{
-			Aspect: s.Aspect, Value: s.Value, Pattern: s.Pattern.String(), Text: s.Text, Source: sourceOf(s.Source, c.Now),
+			Aspect: s.Aspect, Value: s.Value, Pattern: s.Pattern.String(), Text: s.Text, Source: sourceOf(s.Source, &c),
 		})
 	}
 }
@@ -187,7 +182,7 @@ func (a *Answer) contradictIn(cloud string, hits []hit) {
 }
 
 // hint says what the reader may do next, where the rest of the answer does not.
-func (a *Answer) hint(c Context) {
+func (a *Answer) hint(c Context, hits []catalog.Hit) {
 	a.Hints = []finding.Finding{}
 	note := func(f finding.Finding) { a.Hints = append(a.Hints, f) }
 	ordinary := a.Class == nil || a.Class.Code == catalog.Ordinary.String()
@@ -202,7 +197,7 @@ func (a *Answer) hint(c Context) {
 	if a.SignInAddress {
 		note(finding.New("explain.sign-in-address", finding.Info, finding.Pos{}))
 	}
-	a.hintAge(c)
+	a.hintAge(c, hits)
 	if a.Decision == nil {
 		if a.Host != "" {
 			note(finding.New("explain.no-policy", finding.Info, finding.Pos{}))
@@ -232,11 +227,16 @@ func (a *Answer) hint(c Context) {
 }
 
 // hintAge says what data is missing or old. Service tags have nothing to say of host names.
-func (a *Answer) hintAge(c Context) {
+func (a *Answer) hintAge(c Context, hits []catalog.Hit) {
 	note := func(f finding.Finding) { a.Hints = append(a.Hints, f) }
 	if a.Catalog.Stale {
 		note(CatalogStale(a.Catalog))
 	}
+	sets := make([]*catalog.Set, 0, len(hits))
+	for _, h := range hits {
+		sets = append(sets, h.Set)
+	}
+	a.Hints = append(a.Hints, catalog.Stale(catalog.Ages(sets, c.Now, int(c.WarnAge/(24*time.Hour))))...)
 	if a.Host != "" {
 		return
 	}

@@ -149,7 +149,8 @@ func (b *Book) textOf(h hit) []byte {
 		Date    string `json:"date"`
 		Read    string `json:"read"`
 		AgeDays int    `json:"age_days"`
-	}{s.Source.ID, s.Source.Date, s.Source.Read, s.Source.AgeDays}, s.Withdrawn, s.NotForTenant, lacks})
+		Stale   bool   `json:"stale"`
+	}{s.Source.ID, s.Source.Date, s.Source.Read, s.Source.AgeDays, s.Source.Stale}, s.Withdrawn, s.NotForTenant, lacks})
 	text = text[:len(text)-1]
 	b.setText[h.Set] = text
 	return text
