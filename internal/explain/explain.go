@@ -182,7 +182,7 @@ func (a *Answer) contradictIn(cloud string, hits []hit) {
 }
 
 // hint says what the reader may do next, where the rest of the answer does not.
-func (a *Answer) hint(c Context, hits []catalog.Hit) {
+func (a *Answer) hint(c Context, hits []hit) {
 	a.Hints = []finding.Finding{}
 	note := func(f finding.Finding) { a.Hints = append(a.Hints, f) }
 	ordinary := a.Class == nil || a.Class.Code == catalog.Ordinary.String()
@@ -227,7 +227,7 @@ func (a *Answer) hint(c Context, hits []catalog.Hit) {
 }
 
 // hintAge says what data is missing or old. Service tags have nothing to say of host names.
-func (a *Answer) hintAge(c Context, hits []catalog.Hit) {
+func (a *Answer) hintAge(c Context, hits []hit) {
 	note := func(f finding.Finding) { a.Hints = append(a.Hints, f) }
 	if a.Catalog.Stale {
 		note(CatalogStale(a.Catalog))
