@@ -2,12 +2,9 @@ package catalog
 
 import (
 	"cmp"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
-
-	"go4.org/netipx"
 
 	"sekisho/internal/endpoint"
 )
@@ -54,16 +51,19 @@ const (
 // SetChange is what changed in one set. An added or restored set lists everything that it has as added, a removed or
 // withdrawn one everything that it had as removed.
 type SetChange struct {
-	ID       ClaimID       `json:"id"`
-	Kind     string        `json:"kind"`
-	Area     string        `json:"area"`
-	Title    Text          `json:"title"`
-	Hosts    Delta         `json:"hosts,omitzero"`
-	URLs     Delta         `json:"urls,omitzero"`
-	Prefixes Delta         `json:"prefixes,omitzero"`
-	Ports    Delta         `json:"ports,omitzero"`     // ranges: "tcp/443"
-	Fields   []FieldChange `json:"fields,omitempty"`   // in the order of the constants
-	Features []FeatureID   `json:"features,omitempty"` // that claim it in either snapshot
+	ID       ClaimID `json:"id"`
+	Kind     string  `json:"kind"`
+	Area     string  `json:"area"`
+	Title    Text    `json:"title"`
+	Hosts    Delta   `json:"hosts,omitzero"`
+	URLs     Delta   `json:"urls,omitzero"`
+	Prefixes Delta   `json:"prefixes,omitzero"`
+	Ports    Delta   `json:"ports,omitzero"` // ranges: "tcp/443"
+	// Templates are names that the section "tenant" fills; ServiceTags those whose address ranges belong to the row.
+	Templates   Delta         `json:"templates,omitzero"`
+	ServiceTags Delta         `json:"service_tags,omitzero"`
+	Fields      []FieldChange `json:"fields,omitempty"`   // in the order of the constants
+	Features    []FeatureID   `json:"features,omitempty"` // that claim it in either snapshot
 }
 
 // The fields that a FieldChange can speak of.
@@ -74,6 +74,7 @@ const (
 	FieldDirection    = "direction"
 	FieldExpressRoute = "express-route"
 	FieldAnywhere     = "anywhere"
+	FieldWhen         = "when" // for whom the row is: cloud, location, scale unit, seamless single sign-on
 )
 
 // FieldChange is one value that changed, as codes.
@@ -147,10 +148,11 @@ func diffSets(a, b *Snapshot) []SetChange {
 		before, after := content(was), content(is)
 		c.Hosts, c.URLs = delta(before.hosts, after.hosts), delta(before.urls, after.urls)
 		c.Prefixes, c.Ports = delta(before.prefixes, after.prefixes), delta(before.ports, after.ports)
+		c.Templates, c.ServiceTags = delta(before.templates, after.templates), delta(before.tags, after.tags)
 		if was != nil && is != nil {
 			c.Fields = diffFields(was, is)
 		}
-		if c.Kind == Changed && c.Hosts.IsZero() && c.URLs.IsZero() && c.Prefixes.IsZero() && c.Ports.IsZero() && len(c.Fields) == 0 {
+		if c.Kind == Changed && len(c.Fields) == 0 && !slices.ContainsFunc(c.Deltas(), func(d PartDelta) bool { return !d.IsZero() }) {
 			continue
 		}
 		c.Area, c.Title = shown.Area, shown.Title
@@ -160,8 +162,19 @@ func diffSets(a, b *Snapshot) []SetChange {
 	return out
 }
 
+// PartDelta is the Delta of one part of a set.
+type PartDelta struct {
+	Part string // host, url, prefix, port, template or service-tag
+	Delta
+}
+
+// Deltas returns what joined and left each part of the set, those without a change too.
+func (c SetChange) Deltas() []PartDelta {
+	return []PartDelta{{"host", c.Hosts}, {"url", c.URLs}, {"prefix", c.Prefixes}, {"port", c.Ports}, {"template", c.Templates}, {"service-tag", c.ServiceTags}}
+}
+
 // contents is what a set opens, as texts.
-type contents struct{ hosts, urls, prefixes, ports []string }
+type contents struct{ hosts, urls, prefixes, ports, templates, tags []string }
 
 // content is empty for a set that is not there or withdrawn.
 func content(s *Set) (c contents) {
@@ -180,6 +193,10 @@ func content(s *Set) (c contents) {
 	for _, r := range s.Ports {
 		c.ports = append(c.ports, endpoint.Ports{r}.String())
 	}
+	for _, t := range s.Templates {
+		c.templates = append(c.templates, t.String())
+	}
+	c.tags = s.Tags
 	return c
 }
 
@@ -192,12 +209,27 @@ func diffFields(was, is *Set) []FieldChange {
 		{FieldDirection, was.Direction.String(), is.Direction.String()},
 		{FieldExpressRoute, was.ExpressRoute.String(), is.ExpressRoute.String()},
 		{FieldAnywhere, yesNo(was.Anywhere), yesNo(is.Anywhere)},
+		{FieldWhen, was.whenText(), is.whenText()},
 	} {
 		if f.From != f.To {
 			out = append(out, f)
 		}
 	}
 	return out
+}
+
+// whenText prints for whom a row is, as codes; "" for everybody.
+func (s *Set) whenText() string {
+	var words []string
+	for _, list := range [][]string{s.When.Clouds, s.When.Locations, s.ScaleUnits} {
+		if len(list) > 0 {
+			words = append(words, strings.Join(distinct(list), "|"))
+		}
+	}
+	if s.When.SeamlessSSO != NotStated {
+		words = append(words, "seamless-sso="+s.When.SeamlessSSO.String())
+	}
+	return strings.Join(words, " ")
 }
 
 func yesNo(b bool) string { return tri(b).String() }
@@ -234,6 +266,16 @@ func prefixTexts(s *Snapshot) []string {
 // stand is what takes the star's place when a wildcard is asked for its handling: a label that nobody publishes.
 const stand = "x7sekisho7x"
 
+// HandlingOf says how hosts of a pattern are to be treated: of a wildcard, those that no narrower pattern covers.
+func (s *Snapshot) HandlingOf(p endpoint.Pattern) Handling {
+	for _, word := range []string{stand, "x"} { // the longest patterns have no room for the stand-in
+		if host, err := endpoint.ParseHost(strings.ReplaceAll(p.String(), "*", word)); err == nil {
+			return s.Handling(host)
+		}
+	}
+	return Handling{}
+}
+
 func diffHandling(a, b *Snapshot) []HandlingChange {
 	var out []HandlingChange
 	before, after := a.livePatterns(), b.livePatterns()
@@ -241,13 +283,7 @@ func diffHandling(a, b *Snapshot) []HandlingChange {
 		if !before[p] || !after[p] {
 			continue // a host that came or went is told as such
 		}
-		host, err := endpoint.ParseHost(strings.ReplaceAll(p.String(), "*", stand))
-		if err != nil { // the longest patterns have no room for the stand-in
-			if host, err = endpoint.ParseHost(strings.ReplaceAll(p.String(), "*", "x")); err != nil {
-				continue
-			}
-		}
-		was, is := aspectValues(a.Handling(host)), aspectValues(b.Handling(host))
+		was, is := aspectValues(a.HandlingOf(p)), aspectValues(b.HandlingOf(p))
 		for i, aspect := range aspectOrder {
 			if was[i] != is[i] {
 				out = append(out, HandlingChange{p, aspect, was[i], is[i]})
@@ -392,95 +428,5 @@ func union(a, b []FeatureID) []FeatureID {
 		}
 	}
 	slices.Sort(out)
-	return out
-}
-
-// Loss is how much of one list a new version no longer has.
-type Loss struct {
-	Source       string `json:"source"`
-	Cloud        string `json:"cloud"`
-	Hosts        int    `json:"hosts"`         // patterns before
-	Prefixes     int    `json:"prefixes"`      // prefixes before
-	LostHosts    int    `json:"lost_hosts"`    // of Hosts: no pattern of the list covers them any more
-	LostPrefixes int    `json:"lost_prefixes"` // of Prefixes: not within what the list covers now
-}
-
-// Percent is the larger of the two shares, 0 to 100, rounded up.
-func (l Loss) Percent() int {
-	share := func(lost, all int) int {
-		if all == 0 {
-			return 0
-		}
-		return (lost*100 + all - 1) / all
-	}
-	return max(share(l.LostHosts, l.Hosts), share(l.LostPrefixes, l.Prefixes))
-}
-
-// Losses says for every list (source and cloud) of a how much of it b no longer has, those that lose nothing left out.
-// Addresses count as kept where wider or joined prefixes cover them, hosts where a wildcard of the same list does.
-func Losses(a, b *Snapshot) []Loss {
-	type list struct{ source, cloud string }
-	type held struct {
-		hosts    map[endpoint.Pattern]bool
-		prefixes map[netip.Prefix]bool
-	}
-	gather := func(s *Snapshot) map[list]*held {
-		out := map[list]*held{}
-		for _, set := range s.sets {
-			if !set.Withdrawn.IsZero() {
-				continue
-			}
-			k := list{set.ID.Source, set.ID.Cloud}
-			h := out[k]
-			if h == nil {
-				h = &held{map[endpoint.Pattern]bool{}, map[netip.Prefix]bool{}}
-				out[k] = h
-			}
-			for _, p := range hostsOf(set) {
-				h.hosts[p] = true
-			}
-			for _, p := range set.Prefixes {
-				h.prefixes[p] = true
-			}
-		}
-		return out
-	}
-	var out []Loss
-	after := gather(b)
-	for k, was := range gather(a) {
-		l := Loss{Source: k.source, Cloud: k.cloud, Hosts: len(was.hosts), Prefixes: len(was.prefixes)}
-		is := after[k]
-		if is == nil {
-			is = &held{}
-		}
-		for p := range was.hosts {
-			if is.hosts[p] {
-				continue
-			}
-			covered := false
-			for q := range is.hosts {
-				if covered = q.Covers(p); covered {
-					break
-				}
-			}
-			if !covered {
-				l.LostHosts++
-			}
-		}
-		var builder netipx.IPSetBuilder
-		for p := range is.prefixes {
-			builder.AddPrefix(p)
-		}
-		set, err := builder.IPSet()
-		for p := range was.prefixes {
-			if err != nil || !set.ContainsPrefix(p) {
-				l.LostPrefixes++
-			}
-		}
-		if l.LostHosts > 0 || l.LostPrefixes > 0 {
-			out = append(out, l)
-		}
-	}
-	slices.SortFunc(out, func(x, y Loss) int { return cmp.Or(cmp.Compare(x.Source, y.Source), cmp.Compare(x.Cloud, y.Cloud)) })
 	return out
 }

@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"sekisho/internal/catalog"
-	"sekisho/internal/catalog/feed"
 	"sekisho/internal/catalog/library"
 	"sekisho/internal/finding"
 	"sekisho/internal/m365"
@@ -208,69 +207,6 @@ func (a *app) settle(how func(*library.Library) (string, error), said string) er
 	}
 	a.printf("%s\n", a.t(said, "version", name))
 	return nil
-}
-
-// versionNamed finds a version by name, by "current", or by day: the newest that was made on or before it.
-func versionNamed(shelf *library.Library, name string) (string, error) {
-	versions, err := shelf.History()
-	if err != nil {
-		return "", err
-	}
-	for _, v := range versions {
-		if v.Name == name || v.Current && name == "current" {
-			return v.Name, nil
-		}
-	}
-	day, err := time.Parse(time.DateOnly, name)
-	if err != nil {
-		return "", finding.Fail("library.unknown", nil, "version", name)
-	}
-	for _, v := range slices.Backward(versions) {
-		if v.Made.Before(day.AddDate(0, 0, 1)) && !v.Waiting {
-			return v.Name, nil
-		}
-	}
-	return "", finding.Fail("library.unknown", nil, "version", name)
-}
-
-func (a *app) catalogDiffCommand() *cobra.Command {
-	c := &cobra.Command{
-		Use: "diff A B", Short: a.t("catalog.diff.short"), Long: a.t("catalog.diff.long"), Args: cobra.ExactArgs(2),
-		Example: "  sekisho catalog diff builtin current",
-	}
-	o := a.outputFlag(c, "table", "json")
-	c.RunE = func(_ *cobra.Command, args []string) error {
-		shelf, err := a.shelf()
-		if err != nil {
-			return err
-		}
-		var sides [2]*catalog.Snapshot
-		for i, arg := range args {
-			name, err := versionNamed(shelf, arg)
-			if err != nil {
-				return err
-			}
-			if sides[i], err = shelf.Snapshot(name); err != nil {
-				return err
-			}
-		}
-		d := catalog.Diff(sides[0], sides[1])
-		switch {
-		case o.format == "json":
-			if err := a.printJSON(d); err != nil {
-				return err
-			}
-		case d.IsZero():
-			a.printf("%s\n", a.t("catalog.diff.same", "from", d.From, "to", d.To))
-		default:
-			a.printf("%s", feed.Lines(d))
-		}
-		if !d.IsZero() {
-			return errFound
-		}
-		return nil
-	}
-	return c
 }
 
 func (a *app) catalogExportCommand() *cobra.Command {

@@ -27,7 +27,7 @@ var order = [][]string{
 	{"internal/ops", "internal/console"},
 	{"internal/config"},
 	{"internal/gateway"},
-	{"internal/explain", "internal/pac"},
+	{"internal/explain", "internal/pac", "internal/impact"},
 	{"internal/lab"},
 	{"internal/wire", "internal/caller"},
 	{"internal/policy"},

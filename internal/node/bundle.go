@@ -198,6 +198,17 @@ func BundleContents(data string) (bundle.Contents, error) {
 	return c, nil
 }
 
+// BundleLists returns the endpoint lists of a bundle as sources for the shelf.
+func BundleLists(c *bundle.Contents) []library.Source {
+	var out []library.Source
+	for _, e := range c.Entries {
+		if e.Kind == kindList || e.Kind == kindChanges {
+			out = append(out, library.Source{Name: e.Name, Version: e.Version, Read: e.Read, Body: e.Body})
+		}
+	}
+	return out
+}
+
 // Unbundled is what ImportBundle did.
 type Unbundled struct {
 	// Lists is what became of the lists; Version is the one in use when the bundle has none.

@@ -72,37 +72,40 @@ func Atom(self, organisation string, differences []catalog.Difference) []byte {
 
 // Lines prints a difference in plain lines that no language changes: a set's identity and kind, then what joined it
 // with "+" and what left it with "-".
-func Lines(d catalog.Difference) string {
+func Lines(d catalog.Difference) string { return Words(d, func(code string) string { return code }) }
+
+// Words is Lines with each code of a kind of change, a field, an aspect or a value worded by word.
+func Words(d catalog.Difference, word func(code string) string) string {
 	var b strings.Builder
 	put := func(sign string, values []string) {
 		for _, v := range values {
 			fmt.Fprintf(&b, "  %s %s\n", sign, v)
 		}
 	}
-	for _, s := range d.Sets {
-		fmt.Fprintf(&b, "%s %s\n", s.ID, s.Kind)
-		for _, delta := range []catalog.Delta{s.Hosts, s.URLs, s.Prefixes, s.Ports} {
-			put("+", delta.Added)
-			put("-", delta.Removed)
-		}
-		for _, f := range s.Fields {
-			fmt.Fprintf(&b, "  %s: %s -> %s\n", f.Field, f.From, f.To)
-		}
-	}
 	stated := func(s string) string {
 		if s == "" {
 			return "-"
 		}
-		return s
+		return word(s)
+	}
+	for _, s := range d.Sets {
+		fmt.Fprintf(&b, "%s %s\n", s.ID, word(s.Kind))
+		for _, delta := range s.Deltas() {
+			put("+", delta.Added)
+			put("-", delta.Removed)
+		}
+		for _, f := range s.Fields {
+			fmt.Fprintf(&b, "  %s: %s -> %s\n", word(f.Field), stated(f.From), stated(f.To))
+		}
 	}
 	for _, h := range d.Handling {
-		fmt.Fprintf(&b, "%s %s: %s -> %s\n", h.Pattern, h.Aspect, stated(h.From), stated(h.To))
+		fmt.Fprintf(&b, "%s %s: %s -> %s\n", h.Pattern, word(h.Aspect), stated(h.From), stated(h.To))
 	}
 	for _, c := range d.Classes {
-		fmt.Fprintf(&b, "%s class: %s -> %s\n", c.Pattern, stated(c.From), stated(c.To))
+		fmt.Fprintf(&b, "%s %s: %s -> %s\n", c.Pattern, word("class"), stated(c.From), stated(c.To))
 	}
 	for _, f := range d.Features {
-		fmt.Fprintf(&b, "%s %s\n", f.ID, f.Kind)
+		fmt.Fprintf(&b, "%s %s\n", f.ID, word(f.Kind))
 		for _, delta := range []catalog.Delta{f.Claims, f.Requires} {
 			put("+", delta.Added)
 			put("-", delta.Removed)

@@ -276,6 +276,26 @@ func (l *Library) CurrentSource(name string) (Source, error) {
 	return Source{}, nil
 }
 
+// Preview builds the version in use with the given sources over it, however old they are, and writes nothing.
+func (l *Library) Preview(name string, fresh ...Source) (*catalog.Snapshot, Version, error) {
+	v, err := l.CurrentVersion()
+	if err != nil {
+		return nil, Version{}, err
+	}
+	v.Name, v.Sources = name, slices.Clone(v.Sources)
+	for _, f := range fresh {
+		f.SHA256, f.Read = hash(f.Body), f.Read.UTC()
+		if i := slices.IndexFunc(v.Sources, func(s Source) bool { return s.Name == f.Name }); i >= 0 {
+			v.Sources[i] = f
+		} else {
+			v.Sources = append(v.Sources, f)
+		}
+	}
+	slices.SortFunc(v.Sources, func(a, b Source) int { return cmp.Compare(a.Name, b.Name) })
+	s, _, err := l.build(v)
+	return s, v, err
+}
+
 // Added is what became of an Add.
 type Added struct {
 	Version    Version            `json:"version"`

@@ -1,0 +1,127 @@
+package node
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"sekisho/internal/catalog"
+	"sekisho/internal/catalog/feed"
+	"sekisho/internal/catalog/library"
+	"sekisho/internal/config"
+	"sekisho/internal/finding"
+	"sekisho/internal/impact"
+	"sekisho/internal/m365"
+	"sekisho/internal/pac"
+	"sekisho/internal/policy"
+)
+
+// Dated is a version of the catalog with what its publishers have announced.
+type Dated struct {
+	Name     string
+	Snapshot *catalog.Snapshot
+	notices  map[string]m365.Notices
+}
+
+// DatedVersion joins a snapshot to what the sources of its version announce.
+func DatedVersion(s *catalog.Snapshot, v library.Version) Dated {
+	return Dated{Name: v.Name, Snapshot: s, notices: notices(v)}
+}
+
+// since returns the effective date of a value of a claim, when the newer version knows it.
+func (d Dated) since(claim catalog.ClaimID, value string) (time.Time, bool) {
+	for _, i := range m365.Instances() {
+		// The built-in catalog has the lists of all clouds under one source.
+		if claim.Cloud != i.Cloud() || claim.Source != i.Source() && claim.Source != m365.Worldwide.Source() {
+			continue
+		}
+		base, _, _ := strings.Cut(claim.ID, "#")
+		if n, err := strconv.Atoi(base); err == nil {
+			return d.notices[i.Cloud()].Effective(n, value)
+		}
+	}
+	return time.Time{}, false
+}
+
+// Impact says what putting after in the place of before changes for the organisation of c. day is today.
+func Impact(c *config.Config, before, after Dated, day time.Time) (impact.Report, error) {
+	a, b := side(c, before.Snapshot), side(c, after.Snapshot)
+	if a.Program == nil {
+		return impact.Report{}, &finding.Problem{Findings: a.Findings}
+	}
+	return impact.Compare(impact.Input{
+		From: before.Name, To: after.Name, Before: a, After: b, Day: day, Since: after.since,
+		Renderers: []impact.Renderer{impact.Gateway{}, pacLines{c}, feedLines{}},
+	})
+}
+
+func side(c *config.Config, s *catalog.Snapshot) impact.Side {
+	program, found := Compile(c, s)
+	return impact.Side{Program: program, Findings: slices.DeleteFunc(found, func(f finding.Finding) bool { return f.Severity == finding.Info })}
+}
+
+// pacLines renders the PAC file.
+type pacLines struct{ c *config.Config }
+
+// Render returns the lines of the file without its comments, which name the version, and without the commas behind its
+// entries, which depend on what follows.
+func (r pacLines) Render(p *policy.Program) ([]impact.File, error) {
+	in := pac.Input{Program: p, Catalog: p.Catalog(), Proxies: []string{"gateway:3128"}}
+	if r.c.URLs.Gateway.Given() {
+		in.Proxies = []string{r.c.URLs.Gateway.V.String()}
+	}
+	for _, u := range []config.Value[string]{r.c.URLs.PAC, r.c.URLs.CRL} {
+		if u.Given() {
+			in.Own = append(in.Own, u.V)
+		}
+	}
+	script, err := pac.Write(in)
+	if err != nil {
+		return nil, err
+	}
+	f := impact.File{Name: "proxy.pac"}
+	for line := range strings.Lines(string(script)) {
+		line = strings.TrimSuffix(strings.TrimRight(line, "\n"), ",")
+		if line == "" || strings.HasPrefix(line, "//") {
+			continue
+		}
+		value := ""
+		if name, _, ok := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), `"`), `"`); ok {
+			value = name
+		}
+		f.Lines = append(f.Lines, impact.Line{Text: strings.TrimSpace(line), Value: value})
+	}
+	return []impact.File{f}, nil
+}
+
+// feedLines renders the lists that firewalls subscribe to: of each feature in use, and of all together.
+type feedLines struct{}
+
+// Render returns a file for each list that has an entry.
+func (feedLines) Render(p *policy.Program) ([]impact.File, error) {
+	var files []impact.File
+	names := []string{feed.InUse}
+	for _, f := range p.Features() {
+		names = append(names, string(f))
+	}
+	for _, name := range names {
+		for _, kind := range []feed.Kind{feed.IP, feed.FQDN, feed.URL} { // v4 and v6 are the halves of ip
+			file := name + "." + string(kind) + ".txt"
+			e, err := feed.List(p.Catalog(), p.Features(), file)
+			if err != nil {
+				return nil, err
+			}
+			f := impact.File{Name: "feeds/" + file}
+			for _, l := range e.Lines {
+				value := l
+				if host, _, ok := strings.Cut(l, "/"); ok && kind == feed.URL {
+					value = host
+				}
+				f.Lines = append(f.Lines, impact.Line{Text: l, Value: value})
+			}
+			files = append(files, f)
+		}
+	}
+	return files, nil
+}
