@@ -108,7 +108,7 @@ func (feedLines) Render(p *policy.Program) ([]impact.File, error) {
 	for _, name := range names {
 		for _, kind := range []feed.Kind{feed.IP, feed.FQDN, feed.URL} { // v4 and v6 are the halves of ip
 			file := name + "." + string(kind) + ".txt"
-			e, err := feed.List(p.Catalog(), p.Features(), file)
+			e, err := feed.List(p.Catalog(), p.Features(), file, nil) // service tags are the same on both sides
 			if err != nil {
 				return nil, err
 			}
