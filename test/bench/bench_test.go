@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"sekisho/test/peer"
+	"sekisho/test/world"
 )
 
 // TestEveryRow runs the harness with a handful of operations and wants a figure from every peer that can do the work,
@@ -32,7 +33,7 @@ func TestEveryRow(t *testing.T) {
 		if e, ok := err.(*exec.ExitError); ok {
 			stderr = string(e.Stderr)
 		}
-		if strings.Contains(stderr, noNamespace) {
+		if strings.Contains(stderr, world.NoNamespace) {
 			t.Skip(stderr)
 		}
 		t.Fatalf("%v\n%s%s", err, out, stderr)

@@ -22,9 +22,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"sekisho/test/peer"
+	"sekisho/test/world"
 )
 
 // options are the flags. They reach the process inside the namespace as JSON.
@@ -148,24 +148,11 @@ func outside() error {
 	}
 	cmd := exec.Command(self, "inside", string(text))
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = nil, os.Stdout, os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Unshareflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWNET}
-	if os.Getuid() != 0 {
-		// Without root a user namespace gives the rights over the other two, where the system permits it.
-		cmd.SysProcAttr = &syscall.SysProcAttr{
-			Pdeathsig:   syscall.SIGKILL,
-			Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS | syscall.CLONE_NEWNET,
-			UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
-			GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
-		}
-	}
-	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("%s: %w; run as root, or where user namespaces are permitted", noNamespace, err)
+	if err := world.Start(cmd); err != nil {
+		return err
 	}
 	return cmd.Wait()
 }
-
-// noNamespace begins the error of a system that gives the harness no network of its own.
-const noNamespace = "make a network namespace"
 
 // moduleRoot is the folder of the product's go.mod.
 func moduleRoot() (string, error) {

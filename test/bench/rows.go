@@ -3,16 +3,11 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"sekisho/test/peer"
@@ -112,7 +107,7 @@ func (c *cell) median() float64 { s := slices.Sorted(slices.Values(c.Rounds)); r
 // run is one whole measurement.
 type run struct {
 	o       *options
-	w       *world
+	w       *surroundings
 	rows    []row
 	running map[string]*running
 	cells   map[string]map[string]*cell // row id, peer
@@ -130,7 +125,7 @@ type running struct {
 
 // inside is the life of the process in the namespace.
 func inside(o *options) error {
-	w, err := newWorld(o.Dir)
+	w, err := surround(o.Dir)
 	if err != nil {
 		return err
 	}
@@ -363,15 +358,15 @@ func (r *run) start(name string) (*running, error) {
 		Dir: filepath.Join(r.o.Dir, fmt.Sprintf("%s-%d", name, r.started)), Port: 3100 + 2*r.started,
 		IssuerCert: r.w.issuerCert, IssuerKey: r.w.issuerKey, Trust: r.w.originCA, Leaf: r.w.leaf,
 		Origin: signInAddr + ":443", SignIn: signInHosts, Inspect: []string{freshZone},
-		Headers: []string{headerTenants + ": " + tenants, headerContext + ": " + directory},
+		Tenants: tenants, Context: directory,
 	}
 	p := &running{roots: []string{r.w.issuerCert}}
 	var err error
 	switch name {
 	case sekisho:
-		return r.sekisho(r.o.Sekisho, s)
+		p.Process, err = peer.Sekisho(r.o.Sekisho, s)
 	case before:
-		return r.sekisho(r.o.Before, s)
+		p.Process, err = peer.Sekisho(r.o.Before, s)
 	case relayPeer, reversePeer:
 		p.Process, err = peer.Plain(r.o.Plain, name, s)
 	case "goproxy":
@@ -385,94 +380,9 @@ func (r *run) start(name string) (*running, error) {
 	if err != nil {
 		return nil, err
 	}
+	if p.Root != "" {
+		p.roots = []string{p.Root}
+	}
 	r.version[name] = p.Version
 	return p, nil
-}
-
-// sekisho runs the real program with a real configuration: every feature of the catalog, log, audit and metrics as they
-// come.
-func (r *run) sekisho(program string, s peer.Setup) (*running, error) {
-	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
-		return nil, err
-	}
-	operations := fmt.Sprintf("127.0.0.1:%d", s.Port+1)
-	conf := filepath.Join(s.Dir, "sekisho.yaml")
-	features, err := features(program)
-	if err != nil {
-		return nil, err
-	}
-	text := fmt.Sprintf(configuration, s.Port, operations, strings.Join(features, ","), freshZone, tenants, directory, s.Trust)
-	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
-		return nil, err
-	}
-	p, err := peer.Start(sekisho, s.Dir, fmt.Sprintf("127.0.0.1:%d", s.Port), program, "up",
-		"--config", conf, "--data", filepath.Join(s.Dir, "data"))
-	if err != nil {
-		return nil, err
-	}
-	answer, err := http.Get("http://" + operations + "/ca.pem")
-	if err != nil {
-		p.Stop()
-		return nil, err
-	}
-	defer answer.Body.Close()
-	root, err := io.ReadAll(answer.Body)
-	if err != nil {
-		p.Stop()
-		return nil, err
-	}
-	file := filepath.Join(s.Dir, "root.pem")
-	if err := os.WriteFile(file, root, 0o600); err != nil {
-		p.Stop()
-		return nil, err
-	}
-	return &running{Process: p, roots: []string{file}}, nil
-}
-
-const configuration = `version: 1
-organisation: {name: Contoso}
-listen:
-  gateway: 127.0.0.1:%d
-  operations: %s
-tenant:
-  location: AMSUC0101
-  seamless-sso: true
-features: [%s]
-hosts:
-  - host: "*%s"
-    handling: inspect
-    reason: names that were never asked for
-profiles:
-  - name: contoso-only
-    version: v1
-    permitted-tenants: [%s]
-    context: %s
-    consumer-accounts: block
-rings:
-  - name: everyone
-    mode: enforce
-    profile: contoso-only
-network:
-  trust: %s
-`
-
-// features lists every feature that the program's catalog has.
-func features(program string) ([]string, error) {
-	out, err := exec.Command(program, "catalog", "list", "-o", "json").Output()
-	if err != nil {
-		return nil, fmt.Errorf("%s catalog list: %w", program, err)
-	}
-	var list struct {
-		Features []struct {
-			ID string `json:"id"`
-		} `json:"features"`
-	}
-	if err := json.Unmarshal(out, &list); err != nil || len(list.Features) == 0 {
-		return nil, fmt.Errorf("%s catalog list names no features: %v", program, err)
-	}
-	var ids []string
-	for _, f := range list.Features {
-		ids = append(ids, f.ID)
-	}
-	return ids, nil
 }

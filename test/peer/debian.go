@@ -5,6 +5,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -44,10 +46,10 @@ func Squid(s Setup) (*Process, error) {
 	fmt.Fprintf(&c, "http_port %s ssl-bump tls-cert=%s generate-host-certificates=on dynamic_cert_mem_cache_size=16MB\n", addr, issuer)
 	fmt.Fprintf(&c, "sslcrtd_program %s -s %s -M 16MB\nsslcrtd_children 4 startup=4\n", certgen, db)
 	fmt.Fprintf(&c, "tls_outgoing_options cafile=%s\n", trust)
-	fmt.Fprintf(&c, "acl step1 at_step SslBump1\nacl everywhere ssl::server_name %s\n", strings.Join(append(s.SignIn[:len(s.SignIn):len(s.SignIn)], s.Inspect...), " "))
+	fmt.Fprintf(&c, "acl step1 at_step SslBump1\nacl everywhere ssl::server_name %s\n", strings.Join(s.intercepted(), " "))
 	c.WriteString("ssl_bump peek step1\nssl_bump bump everywhere\nssl_bump splice all\n")
 	fmt.Fprintf(&c, "acl signin dstdomain %s\n", strings.Join(s.SignIn, " "))
-	for _, h := range s.Headers {
+	for _, h := range s.headers() {
 		name, value, _ := strings.Cut(h, ": ")
 		fmt.Fprintf(&c, "request_header_access %s deny all\nrequest_header_add %s \"%s\" signin\n", name, name, value)
 	}
@@ -88,7 +90,7 @@ func HAProxy(s Setup) (*Process, error) {
 	c.WriteString("defaults\n  mode http\n  log global\n  option httplog\n  timeout connect 8s\n  timeout client 35m\n  timeout server 35m\n  http-reuse always\n")
 	fmt.Fprintf(&c, "frontend in\n  bind %s ssl crt %s alpn h2,http/1.1\n", addr, s.Leaf)
 	fmt.Fprintf(&c, "  acl signin hdr(host) -i %s\n", strings.Join(s.SignIn, " "))
-	for _, h := range s.Headers {
+	for _, h := range s.headers() {
 		name, value, _ := strings.Cut(h, ": ")
 		fmt.Fprintf(&c, "  http-request set-header %s %s if signin\n", name, value)
 	}
@@ -116,4 +118,42 @@ func concatenate(out string, in ...string) error {
 		all = append(all, b...)
 	}
 	return os.WriteFile(out, all, 0o644)
+}
+
+// Mitmproxy starts Debian's mitmproxy without its screen, with the addon that its documents show for setting a header.
+// It reads everything but
+// what Setup.Bypass names (ignore_hosts).
+func Mitmproxy(s Setup) (*Process, error) {
+	mitmdump, err := find("mitmdump", "Debian's mitmproxy")
+	if err != nil {
+		return nil, err
+	}
+	addr, err := s.prepare()
+	if err != nil {
+		return nil, err
+	}
+	if err := concatenate(filepath.Join(s.Dir, "mitmproxy-ca.pem"), s.IssuerKey, s.IssuerCert); err != nil {
+		return nil, err
+	}
+	var addon strings.Builder
+	fmt.Fprintf(&addon, "NAMES = {\"%s\"}\n\ndef request(flow):\n    if flow.request.pretty_host in NAMES:\n", strings.Join(s.SignIn, `", "`))
+	for _, h := range s.headers() {
+		name, value, _ := strings.Cut(h, ": ")
+		fmt.Fprintf(&addon, "        flow.request.headers[%q] = %q\n", name, value)
+	}
+	script := filepath.Join(s.Dir, "restrict.py")
+	if err := os.WriteFile(script, []byte(addon.String()), 0o644); err != nil {
+		return nil, err
+	}
+	args := []string{"--quiet", "--listen-host", "127.0.0.1", "--listen-port", strconv.Itoa(s.Port),
+		"--set", "confdir=" + s.Dir, "--set", "ssl_verify_upstream_trusted_ca=" + s.Trust, "-s", script}
+	for _, n := range s.Bypass {
+		args = append(args, "--ignore-hosts", "^"+regexp.QuoteMeta(n)+"$")
+	}
+	p, err := Start("mitmproxy", s.Dir, addr, mitmdump, args...)
+	if err != nil {
+		return nil, err
+	}
+	p.Version = firstLine(mitmdump, "--version")
+	return p, nil
 }

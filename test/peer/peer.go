@@ -9,6 +9,7 @@
 package peer
 
 import (
+	"debug/buildinfo"
 	"errors"
 	"fmt"
 	"net"
@@ -29,9 +30,10 @@ type Setup struct {
 	Trust      string   // certificates that vouch for origins, PEM file
 	SignIn     []string // names that get the headers; they are intercepted
 	Inspect    []string // further names to intercept; a leading dot means every name below
-	Headers    []string // "Name: value"
-	Bypass     []string // names that must be tunnelled although they lie under an intercepted one
-	// Parent is a proxy through which everything goes, host:port; "" for none. Squid alone knows it.
+	Tenants    string   // value of Restrict-Access-To-Tenants
+	Context    string   // value of Restrict-Access-Context
+	Bypass     []string // names that must never be read, for mitmproxy, which reads all others
+	// Parent is a proxy through which everything goes, host:port; "" for none. Squid and Sekisho know it.
 	Parent string
 	// Leaf is a file with certificate, chain and key for the sign-in names, for HAProxy, which mints none.
 	Leaf string
@@ -50,6 +52,7 @@ type Process struct {
 	Version string // as it prints itself, "" when it prints none
 	Addr    string // where it listens, 127.0.0.1:port
 	Log     string // file with what it printed
+	Root    string // file with the root of what it shows, where it makes its own; "" for Setup.IssuerCert
 	cmd     *exec.Cmd
 	gone    chan struct{}
 }
@@ -131,9 +134,19 @@ func firstLine(program string, args ...string) string {
 	return strings.TrimSpace(line)
 }
 
-func headerFlags(headers []string) []string {
+// headers are those that every peer sets on requests to the sign-in hosts: "Name: value".
+func (s *Setup) headers() []string {
+	return []string{"Restrict-Access-To-Tenants: " + s.Tenants, "Restrict-Access-Context: " + s.Context}
+}
+
+// intercepted are all names to intercept.
+func (s *Setup) intercepted() []string {
+	return append(s.SignIn[:len(s.SignIn):len(s.SignIn)], s.Inspect...)
+}
+
+func (s *Setup) headerFlags() []string {
 	var out []string
-	for _, h := range headers {
+	for _, h := range s.headers() {
 		out = append(out, "-header", h)
 	}
 	return out
@@ -146,12 +159,12 @@ func Plain(binary, which string, s Setup) (*Process, error) {
 		return nil, err
 	}
 	return Start(which, s.Dir, addr, binary, append([]string{which, "-listen", addr, "-cert", s.IssuerCert,
-		"-key", s.IssuerKey, "-trust", s.Trust, "-signin", strings.Join(s.SignIn, ",")}, headerFlags(s.Headers)...)...)
+		"-key", s.IssuerKey, "-trust", s.Trust, "-signin", strings.Join(s.SignIn, ",")}, s.headerFlags()...)...)
 }
 
 // Goproxy starts the program of the folder goproxy.
 func Goproxy(binary string, s Setup) (*Process, error) {
-	if binary == "" {
+	if _, err := os.Stat(binary); err != nil {
 		return nil, &Missing{What: "goproxy", Install: "the module github.com/elazarl/goproxy (go build in test/peer/goproxy)"}
 	}
 	addr, err := s.prepare()
@@ -159,8 +172,27 @@ func Goproxy(binary string, s Setup) (*Process, error) {
 		return nil, err
 	}
 	args := []string{"-listen", addr, "-cert", s.IssuerCert, "-key", s.IssuerKey, "-trust", s.Trust,
-		"-signin", strings.Join(s.SignIn, ","), "-intercept", strings.Join(append(s.SignIn[:len(s.SignIn):len(s.SignIn)], s.Inspect...), ",")}
-	return Start("goproxy", s.Dir, addr, binary, append(args, headerFlags(s.Headers)...)...)
+		"-signin", strings.Join(s.SignIn, ","), "-intercept", strings.Join(s.intercepted(), ",")}
+	p, err := Start("goproxy", s.Dir, addr, binary, append(args, s.headerFlags()...)...)
+	if err != nil {
+		return nil, err
+	}
+	p.Version = moduleVersion(binary, "github.com/elazarl/goproxy")
+	return p, nil
+}
+
+// moduleVersion is the version of module that was built into a Go program.
+func moduleVersion(program, module string) string {
+	info, err := buildinfo.ReadFile(program)
+	if err != nil {
+		return ""
+	}
+	for _, m := range info.Deps {
+		if m.Path == module {
+			return module + " " + strings.TrimPrefix(m.Version, "v")
+		}
+	}
+	return ""
 }
 
 // Build compiles the package in dir, below the module it lies in, to out. Peers carry no cgo, as the product does not.
