@@ -86,7 +86,7 @@ func (c *conn) connectTarget(r *request, head *wire.RequestHead) (endpoint.Autho
 	r.host = nameOnly(head.Target)
 	target, err := head.ParseTarget()
 	if err != nil {
-		return endpoint.Authority{}, &fault{reason: refusal.BadRequest, detail: codeOf(err), err: err, deny: true}
+		return endpoint.Authority{}, badMessage(err)
 	}
 	r.host = endpoint.WithoutUserinfo(target.Authority)
 	framing, err := wire.RequestFraming(head)

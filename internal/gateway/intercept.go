@@ -160,11 +160,11 @@ func (v *reading) serveOne(r *request, s *side, head *wire.RequestHead, own *hol
 	r.authority = cut(endpoint.WithoutUserinfo(host), sniKept)
 	target, err := head.ParseTarget()
 	if err != nil {
-		return &fault{reason: refusal.BadRequest, detail: codeOf(err), err: err, deny: true}
+		return badMessage(err)
 	}
 	framing, err := wire.RequestFraming(head)
 	if err != nil {
-		return &fault{reason: refusal.BadRequest, detail: codeOf(err), err: err, deny: true}
+		return badMessage(err)
 	}
 	in := incoming{method: head.Method, path: target.Path, authority: host, fields: head.Fields, framing: framing,
 		upgrade: head.Upgrade(), expect: head.ExpectsContinue()}

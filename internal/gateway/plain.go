@@ -37,7 +37,7 @@ func (c *conn) forward(r *request, head *wire.RequestHead) *fault {
 	target, err := head.ParseTarget()
 	if err != nil {
 		r.host = askedOf(head.Target)
-		return &fault{reason: refusal.BadRequest, detail: codeOf(err), err: err, deny: true}
+		return badMessage(err)
 	}
 	if target.Form != wire.AbsoluteForm {
 		r.host, _ = head.Get("Host")
@@ -46,7 +46,7 @@ func (c *conn) forward(r *request, head *wire.RequestHead) *fault {
 	r.host = endpoint.WithoutUserinfo(target.Authority)
 	framing, err := wire.RequestFraming(head)
 	if err != nil {
-		return &fault{reason: refusal.BadRequest, detail: codeOf(err), err: err, deny: true}
+		return badMessage(err)
 	}
 	if framing.Kind != wire.NoBody {
 		s.body.Reset(s.br, framing, c.g.lim.Wire)

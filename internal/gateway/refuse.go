@@ -28,6 +28,16 @@ type fault struct {
 // denied is the fault of a decision that refuses.
 func denied(d policy.Decision) *fault { return &fault{reason: d.Reason, deny: true} }
 
+// badMessage is a request that breaks HTTP, with the status that its error has.
+func badMessage(err error) *fault {
+	f := &fault{reason: refusal.BadRequest, detail: codeOf(err), err: err, deny: true}
+	var bad *wire.Error
+	if errors.As(err, &bad) {
+		f.status = bad.Status()
+	}
+	return f
+}
+
 // clientFault is a client that went away or stopped sending. A malformed body is told.
 func clientFault(err error) *fault {
 	var bad *wire.Error
