@@ -277,3 +277,7 @@ func TestA204HasNoLengthOnHTTP2(t *testing.T) {
 		t.Errorf("%s %v", got, head)
 	}
 }
+
+func hpackField(name, value string) hpack.HeaderField {
+	return hpack.HeaderField{Name: name, Value: value}
+}
