@@ -260,7 +260,7 @@ func (c *conn) readHello(r *request) (first *hello.Hello, f *fault) {
 	case errors.As(err, &bad) && !errors.Is(err, io.ErrUnexpectedEOF):
 		r.faultDetail = bad.Code
 		return nil, nil
-	case errors.Is(err, io.EOF):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return nil, &fault{reason: refusal.ClientHandshake, detail: "client-gone", err: err, gone: true}
 	}
 	return nil, &fault{reason: refusal.ClientHandshake, detail: "hello-timeout", err: err}
