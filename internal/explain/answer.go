@@ -95,8 +95,9 @@ type Set struct {
 	Category     string       `json:"category"` // optimize, allow, default, "" when the source states none
 	Required     bool         `json:"required"`
 	Lost         catalog.Text `json:"lost_without"`
-	Match        string       `json:"match"` // the pattern or prefix that covers the target, or lies within it
-	Part         bool         `json:"part"`  // of a prefix asked about only a part is covered
+	Match        string       `json:"match"`                 // the pattern or prefix that covers the target, or lies within it
+	Part         bool         `json:"part"`                  // of a prefix asked about only a part is covered
+	ServiceTag   string       `json:"service_tag,omitempty"` // the set names this Azure service tag, and Match is a prefix of the tag
 	Ports        string       `json:"ports"`
 	Direction    string       `json:"direction"`
 	ExpressRoute string       `json:"express_route"` // yes, no, not-stated

@@ -27,6 +27,8 @@ type Book struct {
 	// prefixes holds the prefixes of all sets, withdrawn ones too, for questions about prefixes.
 	prefixes func() *endpoint.PrefixIndex[catalog.Hit]
 	signs    []netip.Prefix
+	// joined are the sets that name a tag, whose address ranges are theirs too.
+	joined map[*servicetags.Tag][]*catalog.Set
 
 	setText  map[*catalog.Set][]byte
 	setCells map[*catalog.Set]cells
@@ -71,6 +73,7 @@ func NewBook(c Context) *Book {
 			b.goneAddrs.Add(p, catalog.Hit{Set: set, Prefix: p})
 		}
 	}
+	b.join()
 	b.prefixes = sync.OnceValue(func() *endpoint.PrefixIndex[catalog.Hit] {
 		x := new(endpoint.PrefixIndex[catalog.Hit])
 		for _, set := range c.Catalog.Sets() {
@@ -81,6 +84,24 @@ func NewBook(c Context) *Book {
 		return x
 	})
 	return b
+}
+
+// join finds the imported tags that sets name.
+func (b *Book) join() {
+	if b.c.Tags == nil {
+		return
+	}
+	b.joined = map[*servicetags.Tag][]*catalog.Set{}
+	for _, set := range b.c.Catalog.Sets() {
+		if !set.Withdrawn.IsZero() {
+			continue
+		}
+		for _, name := range set.Tags {
+			if tag, ok := b.c.Tags.Tag(servicetags.CloudOfClaim(set.ID.Cloud), name); ok {
+				b.joined[tag] = append(b.joined[tag], set)
+			}
+		}
+	}
 }
 
 // CatalogAge says which catalog answers.
@@ -119,6 +140,35 @@ func (b *Book) signIn(t endpoint.Target) bool {
 type hit struct {
 	catalog.Hit
 	part bool
+	tag  string // the service tag that the set names and whose prefix covers the target; "" when its own does
+}
+
+// appendJoined appends a hit for each set that names a tag which covers t, or a part of it.
+func (b *Book) appendJoined(dst []hit, t endpoint.Target) []hit {
+	if len(b.joined) == 0 {
+		return dst
+	}
+	begin := len(dst)
+	add := func(part bool) {
+		for _, h := range b.tags {
+			for _, set := range b.joined[h.Tag] {
+				// A tag has many prefixes within a wide one; the first is told.
+				if !slices.ContainsFunc(dst[begin:], func(x hit) bool { return x.Set == set }) {
+					dst = append(dst, hit{catalog.Hit{Set: set, Prefix: h.Prefix}, part, h.Tag.Name})
+				}
+			}
+		}
+	}
+	if t.Kind != endpoint.PrefixTarget {
+		b.tags = b.c.Tags.AppendAddr(b.tags[:0], t.Addr)
+		add(false)
+		return dst
+	}
+	b.tags = b.c.Tags.AppendPrefix(b.tags[:0], t.Prefix)
+	add(false)
+	b.tags, _ = b.c.Tags.AppendInside(b.tags[:0], t.Prefix, mostInside)
+	add(true)
+	return dst
 }
 
 // appendSets appends a hit for each set that covers t, most specific first: the claims that stand, for prefixes then
@@ -143,18 +193,15 @@ func (b *Book) appendSets(dst []hit, t endpoint.Target) []hit {
 		add(false)
 		b.raw = b.prefixes().AppendInside(b.raw[:0], t.Prefix)
 		add(true)
-		slices.SortStableFunc(dst[begin:], func(x, y hit) int {
-			switch {
-			case x.Set.Withdrawn.IsZero() != y.Set.Withdrawn.IsZero():
-				return order(x.Set.Withdrawn.IsZero())
-			case x.part != y.part:
-				return order(y.part)
-			}
-			return y.Prefix.Bits() - x.Prefix.Bits()
-		})
+		dst = b.appendJoined(dst, t)
+		slices.SortStableFunc(dst[begin:], compareHits)
 	case t.Addr.IsValid():
 		b.raw = b.c.Catalog.AppendAddrHits(b.raw[:0], t.Addr.Unmap())
 		add(false)
+		own := len(dst)
+		if dst = b.appendJoined(dst, t); len(dst) > own {
+			slices.SortStableFunc(dst[begin:], compareHits)
+		}
 		b.raw = b.goneAddrs.Append(b.raw[:0], t.Addr)
 		add(false)
 	case t.Host != "":
@@ -164,6 +211,18 @@ func (b *Book) appendSets(dst []hit, t endpoint.Target) []hit {
 		add(false)
 	}
 	return dst
+}
+
+// compareHits orders hits by prefix: what stands before what was withdrawn, what covers the whole before what covers a
+// part, longer prefixes before shorter ones.
+func compareHits(x, y hit) int {
+	switch {
+	case x.Set.Withdrawn.IsZero() != y.Set.Withdrawn.IsZero():
+		return order(x.Set.Withdrawn.IsZero())
+	case x.part != y.part:
+		return order(y.part)
+	}
+	return y.Prefix.Bits() - x.Prefix.Bits()
 }
 
 // order is the result of a comparison that the first wins if it is so.
@@ -203,7 +262,7 @@ func (b *Book) appendTags(dst []tagHit, t endpoint.Target) (_ []tagHit, whole bo
 func (b *Book) set(h hit) Set {
 	s := Set{
 		Claim: h.Set.ID.String(), Title: h.Set.Title, Area: h.Set.Area, Category: h.Set.Category.String(),
-		Required: h.Set.Required, Lost: h.Set.LostWithout, Match: h.Pattern.String(), Part: h.part,
+		Required: h.Set.Required, Lost: h.Set.LostWithout, Match: h.Pattern.String(), Part: h.part, ServiceTag: h.tag,
 		Ports: h.Set.Ports.String(), Direction: h.Set.Direction.String(), ExpressRoute: h.Set.ExpressRoute.String(),
 		Features: []Feature{}, Source: sourceOf(h.Set.Source, &b.c),
 		Handling: RowHandling{

@@ -132,6 +132,8 @@ func (b *Book) decide(t endpoint.Target, plain bool) *Decision {
 // cloud: it speaks of other people.
 func (a *Answer) contradict(hits []hit) {
 	a.Contradictions = []Contradiction{}
+	// A set that names a service tag says nothing of the tag's single prefixes.
+	hits = slices.DeleteFunc(slices.Clone(hits), func(h hit) bool { return h.tag != "" })
 	var clouds []string
 	for _, h := range hits {
 		if !slices.Contains(clouds, h.Set.ID.Cloud) {
@@ -212,7 +214,7 @@ func (a *Answer) hint(c Context, hits []hit) {
 	}
 	var features []string
 	for _, s := range a.Sets {
-		if s.NotForTenant || len(s.Lacks) > 0 {
+		if s.NotForTenant || len(s.Lacks) > 0 || s.Direction != catalog.Outbound.String() {
 			continue // naming the feature in the configuration would not open it
 		}
 		for _, f := range s.Features {

@@ -33,6 +33,10 @@ func (b *Book) AppendJSONLine(dst []byte, given string, t endpoint.Target) []byt
 		dst = appendMatch(dst, h)
 		dst = append(dst, `","part":`...)
 		dst = strconv.AppendBool(dst, h.part)
+		if h.tag != "" {
+			dst = append(dst, `,"service_tag":`...)
+			dst = appendString(dst, h.tag)
+		}
 		dst = append(dst, '}')
 	}
 	dst = append(dst, `],"tags":[`...)

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"sekisho/internal/catalog"
 	"sekisho/internal/message"
 )
 
@@ -228,7 +229,13 @@ func (s *screen) sets(a Answer, most int) {
 		if set.Part {
 			facts = append(facts, s.text("explain.part"))
 		}
+		if set.ServiceTag != "" {
+			facts = append(facts, s.text("explain.by-tag", "tag", set.ServiceTag))
+		}
 		facts = append(facts, set.Ports)
+		if set.Direction == catalog.Inbound.String() {
+			facts = append(facts, s.text("explain.inbound"))
+		}
 		if set.Category != "" {
 			facts = append(facts, set.Category)
 		}

@@ -35,6 +35,7 @@ import (
 	"sekisho/internal/lab"
 	"sekisho/internal/m365"
 	"sekisho/internal/ops"
+	"sekisho/internal/servicetags"
 )
 
 // Options are what a checkpoint is started with.
@@ -313,6 +314,7 @@ func (n *Node) Close(ctx context.Context) error {
 
 // parts are what the operations listener serves; token is what whoever may change something shows.
 func (n *Node) parts(token string) ops.Parts {
+	tags := &feedTags{store: servicetags.NewStore(n.folders.catalog(), n.options.Now)}
 	return ops.Parts{
 		Token:   token,
 		Reload:  n.reloadByAPI,
@@ -326,7 +328,11 @@ func (n *Node) parts(token string) ops.Parts {
 		Changes: func() []byte { return n.current.Load().changes },
 		Feeds: feed.Handler(func() feed.Current {
 			b := n.current.Load()
-			return feed.Current{Snapshot: b.edition.Catalog, InUse: b.edition.Program.Features(), Changed: b.installed}
+			changed := b.installed
+			if at := tags.changed(); at.After(changed) {
+				changed = at
+			}
+			return feed.Current{Snapshot: b.edition.Catalog, InUse: b.edition.Program.Features(), Changed: changed, Tags: tags.of(b.edition.Catalog)}
 		}),
 	}
 }

@@ -56,6 +56,9 @@ type Entries struct {
 	MissingTags []string
 	// Unfilled are the values of the organisation that rows of the list still lack: what depends on them is not in it.
 	Unfilled []catalog.Hole
+	// Direction is Inbound for the list of a feature that the cloud connects to the organisation for: its entries are
+	// sources. No list has both.
+	Direction catalog.Direction
 }
 
 // Tags returns the prefixes of an Azure service tag in one of the catalog's clouds; ok is false when no file that has
@@ -74,7 +77,8 @@ func (e Entries) Text() []byte {
 
 // List returns the list called name ("intune.core.v4.txt"). inUse are the features in use. A feature's list holds what
 // the feature itself claims, without what it requires, because the features that come with it have lists of their own.
-// It returns ErrUnknown for a name that is none. Inbound and withdrawn rows, and rows of which it is not known that they
+// It returns ErrUnknown for a name that is none. A feature all of whose rows are inbound has a list of sources
+// (Entries.Direction); everywhere else inbound rows are left out. Withdrawn rows, and rows of which it is not known that they
 // are for this organisation, are left out. A row that is not required is there: who chose the feature chose it too, and
 // the policy opens it likewise.
 func List(s *catalog.Snapshot, inUse []catalog.FeatureID, name string, tags Tags) (Entries, error) {
@@ -89,9 +93,14 @@ func List(s *catalog.Snapshot, inUse []catalog.FeatureID, name string, tags Tags
 	} else if _, ok := s.Feature(features[0]); !ok {
 		return Entries{}, ErrUnknown
 	}
+	all := s.SetsOf(features...)
+	direction := catalog.Outbound
+	if bare[:dot] != InUse && !slices.ContainsFunc(all, func(set *catalog.Set) bool { return set.Direction == catalog.Outbound }) {
+		direction = catalog.Inbound
+	}
 	var unfilled []catalog.Hole
-	sets := slices.DeleteFunc(s.SetsOf(features...), func(set *catalog.Set) bool {
-		if set.Direction != catalog.Outbound || set.Applies == catalog.No {
+	sets := slices.DeleteFunc(all, func(set *catalog.Set) bool {
+		if set.Direction != direction || set.Applies == catalog.No {
 			return true
 		}
 		for _, h := range set.Unfilled {
@@ -110,7 +119,7 @@ func List(s *catalog.Snapshot, inUse []catalog.FeatureID, name string, tags Tags
 		e, err = Prefixes(sets, kind, tags)
 	}
 	slices.Sort(unfilled)
-	e.Unfilled = unfilled
+	e.Unfilled, e.Direction = unfilled, direction
 	return e, err
 }
 
@@ -230,9 +239,10 @@ func Handler(current func() Current) http.Handler {
 	return mux
 }
 
-// incomplete says what a list lacks: how many entries its kind cannot say, whose service tags, and for want of which
+// incomplete says whether the entries are ends or sources, and what a list lacks: how many entries its kind cannot say, whose service tags, and for want of which
 // values of the organisation.
 func incomplete(h http.Header, e Entries) {
+	h.Set("Sekisho-Direction", e.Direction.String())
 	if e.LeftOut > 0 {
 		h.Set("Sekisho-Left-Out", strconv.Itoa(e.LeftOut))
 	}
