@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sekisho/internal/catalog"
+	"sekisho/internal/finding"
 )
 
 func (a *app) catalogCommand() *cobra.Command {
@@ -94,7 +95,7 @@ func (a *app) catalogShowCommand() *cobra.Command {
 		}
 		feature, ok := snapshot.Feature(catalog.FeatureID(args[0]))
 		if !ok {
-			return a.usage("catalog.unknown-feature", "feature", args[0], "features", strings.Join(featureNames(snapshot), ", "))
+			return a.unknownFeature(snapshot, args[0])
 		}
 		var sets []setRow
 		for _, id := range feature.Claims {
@@ -167,6 +168,12 @@ func describe(set *catalog.Set) setRow {
 		row.Prefixes = append(row.Prefixes, p.String())
 	}
 	return row
+}
+
+// unknownFeature says that there is no such feature, which one may have been meant, and which there are.
+func (a *app) unknownFeature(snapshot *catalog.Snapshot, name string) error {
+	names := featureNames(snapshot)
+	return a.usage("catalog.unknown-feature", "feature", name, "meant", finding.Nearest(name, names), "features", strings.Join(names, ", "))
 }
 
 func featureNames(snapshot *catalog.Snapshot) []string {

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -207,47 +206,4 @@ func (a *app) settle(how func(*library.Library) (string, error), said string) er
 	}
 	a.printf("%s\n", a.t(said, "version", name))
 	return nil
-}
-
-func (a *app) catalogExportCommand() *cobra.Command {
-	c := &cobra.Command{
-		Use: "export", Short: a.t("catalog.export.short"), Args: cobra.NoArgs,
-		Example: "  sekisho catalog export --area MEM --kind ip\n  sekisho catalog export --area MEM --kind url",
-	}
-	area := c.Flags().String("area", "MEM", a.t("catalog.export.flag.area"))
-	kind := c.Flags().String("kind", "ip", a.t("catalog.export.flag.kind"))
-	c.RunE = func(*cobra.Command, []string) error {
-		if *kind != "ip" && *kind != "url" {
-			return a.usage("catalog.export.kind", "kind", *kind)
-		}
-		snapshot, err := a.snapshot()
-		if err != nil {
-			return err
-		}
-		var lines, areas []string
-		seen := map[string]bool{}
-		for _, r := range m365.RowsOf(snapshot, m365.Worldwide) {
-			values := r.IPs
-			if *kind == "url" {
-				values = r.URLs
-			}
-			if len(values) > 0 && !slices.Contains(areas, r.ServiceArea) {
-				areas = append(areas, r.ServiceArea)
-			}
-			for _, v := range values {
-				if strings.EqualFold(r.ServiceArea, *area) && !seen[v] {
-					seen[v] = true
-					lines = append(lines, v)
-				}
-			}
-		}
-		if len(lines) == 0 {
-			return a.usage("catalog.export.area", "kind", *kind, "area", *area, "areas", strings.Join(areas, ", "))
-		}
-		for _, l := range lines {
-			a.printf("%s\n", l)
-		}
-		return nil
-	}
-	return c
 }

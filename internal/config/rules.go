@@ -127,7 +127,7 @@ func (w *walker) ringRules(c *Config) {
 		switch {
 		case r.Profile.V != "" && !slices.Contains(profiles, r.Profile.V):
 			w.add(finding.New("config.unknown-profile", finding.Error, r.Profile.Pos,
-				"value", r.Profile.V, "want", nearest(r.Profile.V, profiles), "known", strings.Join(profiles, ", ")))
+				"value", r.Profile.V, "want", finding.Nearest(r.Profile.V, profiles), "known", strings.Join(profiles, ", ")))
 		case !r.Profile.Given() && (r.Mode.V == "enforce" || r.Mode.V == "report"):
 			w.add(finding.New("config.profile-due", finding.Error, r.Mode.Pos, "mode", r.Mode.V, "known", strings.Join(profiles, ", ")))
 		}

@@ -97,7 +97,7 @@ func oneOf(words ...string) scalar[string] {
 		parse: func(s string) (string, *finding.Finding) {
 			if !slices.Contains(words, s) {
 				return no[string](finding.New("config.not-one-of", finding.Error, finding.Pos{},
-					"value", s, "want", nearest(s, words), "known", known))
+					"value", s, "want", finding.Nearest(s, words), "known", known))
 			}
 			return s, nil
 		},

@@ -144,18 +144,6 @@ func TestJSONSchemaAgreesWithTheReader(t *testing.T) {
 	}
 }
 
-func TestNearest(t *testing.T) {
-	keys := []string{"clients", "users", "groups", "percent", "permitted-tenants", "profile"}
-	for in, want := range map[string]string{
-		"client": "clients", "Users": "users", "permitted_tenants": "permitted-tenants", "permited-tenants": "permitted-tenants",
-		"x": "", "": "", "frobnicate": "", "profil": "profile", "rpofile": "profile", "percentage": "percent", strings.Repeat("a", 1000): "",
-	} {
-		if got := nearest(in, keys); got != want {
-			t.Errorf("nearest(%q) = %q, want %q", in, got, want)
-		}
-	}
-}
-
 // TestQuotedTextIsReadBack writes texts as YAML and reads them with two readers: ours and the library's own decoder.
 func TestQuotedTextIsReadBack(t *testing.T) {
 	for _, s := range []string{"plain", "yes", "Off", "null", "1", "1.2", "0x1", "a: b", "a #b", "*x", `"`, `\`, `\n`, "日本語", "🏯", " ", "a\tb", "a\nb", "\x00\x1b\u0085\u202e\u2028",

@@ -176,7 +176,7 @@ func (w *walker) unknown(key string, pos finding.Pos, path string, known []*entr
 	for i, e := range known {
 		names[i] = e.key
 	}
-	if want := nearest(key, names); want != "" {
+	if want := finding.Nearest(key, names); want != "" {
 		w.add(finding.New("config.unknown-key", finding.Error, pos, "key", key, "want", want, "known", strings.Join(names, ", ")))
 		return
 	}

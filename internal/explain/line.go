@@ -142,13 +142,14 @@ func (b *Book) textOf(h hit) []byte {
 		Category     string      `json:"category"`
 		Required     bool        `json:"required"`
 		Ports        string      `json:"ports"`
+		Direction    string      `json:"direction"`
 		ExpressRoute string      `json:"express_route"`
 		Handling     RowHandling `json:"handling"`
 		Source       any         `json:"source"`
 		Withdrawn    string      `json:"withdrawn,omitempty"`
 		NotForTenant bool        `json:"not_for_tenant,omitempty"`
 		Lacks        any         `json:"lacks,omitempty"`
-	}{s.Claim, s.Area, s.Feature, s.Features, s.Category, s.Required, s.Ports, s.ExpressRoute, s.Handling, struct {
+	}{s.Claim, s.Area, s.Feature, s.Features, s.Category, s.Required, s.Ports, s.Direction, s.ExpressRoute, s.Handling, struct {
 		ID      string `json:"id"`
 		Date    string `json:"date"`
 		Read    string `json:"read"`

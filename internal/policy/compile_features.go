@@ -75,7 +75,7 @@ func (c *compiler) expand() map[catalog.FeatureID]finding.Pos {
 		}
 		if _, ok := c.snap.Feature(id); !ok {
 			c.add(finding.New("policy.unknown-feature", finding.Error, at.Pos,
-				"value", at.Text, "want", nearest(at.Text, all), "known", strings.Join(all, ", ")))
+				"value", at.Text, "want", finding.Nearest(at.Text, all), "known", strings.Join(all, ", ")))
 			continue
 		}
 		pos[id] = at.Pos

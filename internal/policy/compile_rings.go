@@ -103,7 +103,7 @@ func (c *compiler) act(r *ring, s RingSpec) {
 			known = append(known, p.Name)
 		}
 		c.add(finding.New("policy.unknown-profile", finding.Error, s.Profile.Pos, "ring", s.Name,
-			"value", s.Profile.Text, "want", nearest(s.Profile.Text, known), "known", strings.Join(known, ", ")))
+			"value", s.Profile.Text, "want", finding.Nearest(s.Profile.Text, known), "known", strings.Join(known, ", ")))
 		return
 	}
 	p := c.compiled[s.Profile.Text]

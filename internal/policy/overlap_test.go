@@ -33,15 +33,3 @@ func TestOverlap(t *testing.T) {
 		t.Error("the zero pattern overlaps")
 	}
 }
-
-func TestNearest(t *testing.T) {
-	known := []string{"entra.sign-in", "intune.core", "intune.autopilot"}
-	for _, test := range []struct{ given, want string }{
-		{"entra.signin", "entra.sign-in"}, {"Intune.Core", "intune.core"}, {"intune.croe", "intune.core"},
-		{"intune.auto", "intune.autopilot"}, {"core", "intune.core"}, {"exchange", ""}, {"", ""},
-	} {
-		if got := nearest(test.given, known); got != test.want {
-			t.Errorf("nearest(%q) = %q, want %q", test.given, got, test.want)
-		}
-	}
-}

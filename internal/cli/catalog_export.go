@@ -1,0 +1,132 @@
+package cli
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"sekisho/internal/catalog"
+	"sekisho/internal/catalog/feed"
+	"sekisho/internal/m365"
+	"sekisho/internal/servicetags"
+)
+
+func (a *app) catalogExportCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "export", Short: a.t("catalog.export.short"), Long: a.t("catalog.export.long"), Args: cobra.NoArgs,
+		Example: "  sekisho catalog export --area MEM --kind ip\n  sekisho catalog export --area MEM --kind url\n" +
+			"  sekisho catalog export --feature entra.provisioning --kind v4",
+	}
+	area := c.Flags().String("area", "MEM", a.t("catalog.export.flag.area"))
+	feature := c.Flags().String("feature", "", a.t("catalog.export.flag.feature"))
+	kind := c.Flags().String("kind", "ip", a.t("catalog.export.flag.kind"))
+	c.MarkFlagsMutuallyExclusive("area", "feature")
+	c.RunE = func(*cobra.Command, []string) error {
+		if *feature != "" {
+			return a.exportFeature(*feature, *kind)
+		}
+		return a.exportArea(*area, *kind)
+	}
+	return c
+}
+
+// exportArea prints what the one-liners of the Intune page print: the addresses or the names of one service area, in the
+// order of the web service, each once.
+func (a *app) exportArea(area, kind string) error {
+	if kind != "ip" && kind != "url" {
+		return a.usage("catalog.export.kind", "kind", kind, "kinds", "ip, url")
+	}
+	snapshot, err := a.snapshot()
+	if err != nil {
+		return err
+	}
+	var lines, areas []string
+	seen := map[string]bool{}
+	for _, r := range m365.RowsOf(snapshot, m365.Worldwide) {
+		values := r.IPs
+		if kind == "url" {
+			values = r.URLs
+		}
+		if len(values) > 0 && !slices.Contains(areas, r.ServiceArea) {
+			areas = append(areas, r.ServiceArea)
+		}
+		for _, v := range values {
+			if strings.EqualFold(r.ServiceArea, area) && !seen[v] {
+				seen[v] = true
+				lines = append(lines, v)
+			}
+		}
+	}
+	if len(lines) == 0 {
+		return a.usage("catalog.export.area", "kind", kind, "area", area, "areas", strings.Join(areas, ", "))
+	}
+	for _, l := range lines {
+		a.printf("%s\n", l)
+	}
+	return nil
+}
+
+// exportFeature prints the list of a feature as the operations listener serves it under /feeds. What the list lacks is
+// told on the standard error, and then the exit code is 3.
+func (a *app) exportFeature(name, kind string) error {
+	program, _, err := a.program(false)
+	if err != nil {
+		return err
+	}
+	snapshot, used := program.Catalog(), program.Features() // of no program: nil
+	if snapshot == nil {
+		if snapshot, err = a.snapshot(); err != nil {
+			return err
+		}
+	}
+	if !slices.Contains(feed.Kinds(), feed.Kind(kind)) {
+		var kinds []string
+		for _, k := range feed.Kinds() {
+			kinds = append(kinds, string(k))
+		}
+		return a.usage("catalog.export.kind", "kind", kind, "kinds", strings.Join(kinds, ", "))
+	}
+	if name == feed.InUse && program == nil {
+		return a.usage("catalog.export.in-use")
+	}
+	if _, ok := snapshot.Feature(catalog.FeatureID(name)); !ok && name != feed.InUse {
+		return a.unknownFeature(snapshot, name)
+	}
+	var tags *servicetags.Index
+	if kind != string(feed.FQDN) && kind != string(feed.URL) {
+		tags, _ = a.serviceTags(true)
+	}
+	e, err := feed.List(snapshot, used, name+"."+kind+".txt", tags.Prefixes)
+	if err != nil {
+		return err
+	}
+	for _, l := range e.Lines {
+		a.printf("%s\n", l)
+	}
+	if e.Direction == catalog.Inbound {
+		a.notef("%s\n", a.t("catalog.export.inbound"))
+	}
+	if e.LeftOut > 0 {
+		a.notef("%s: %s\n", a.t("warning"), a.t("catalog.export.left-out", "count", strconv.Itoa(e.LeftOut), "kind", kind))
+	}
+	if len(e.MissingTags) > 0 {
+		a.notef("%s: %s\n", a.t("warning"), a.t("catalog.export.missing-tags", "tags", strings.Join(e.MissingTags, ", ")))
+	}
+	if len(e.Unfilled) > 0 {
+		var holes []string
+		for _, h := range e.Unfilled {
+			holes = append(holes, "tenant."+string(h))
+		}
+		a.notef("%s: %s\n", a.t("warning"), a.t("catalog.export.unfilled", "values", strings.Join(holes, ", ")))
+	}
+	switch {
+	case len(e.Lines) == 0:
+		return errors.New(a.t("catalog.export.empty", "feature", name, "kind", kind))
+	case e.LeftOut+len(e.MissingTags)+len(e.Unfilled) > 0:
+		return errFound
+	}
+	return nil
+}
