@@ -21,8 +21,9 @@ func (a *app) policyCheckCommand() *cobra.Command {
 	c := &cobra.Command{Use: "check", Short: a.t("policy.check.short"), Long: a.t("policy.check.long"), Args: cobra.NoArgs}
 	lab := c.Flags().Bool("lab", false, a.t("flag.lab-policy"))
 	strict := c.Flags().Bool("strict", false, a.t("policy.check.flag.strict"))
+	online := c.Flags().Bool("online", false, a.t("policy.check.flag.online"))
 	o := a.outputFlag(c, "table", "json")
-	c.RunE = func(*cobra.Command, []string) error {
+	c.RunE = func(c *cobra.Command, _ []string) error {
 		settings, problems := a.loadConfig(*lab, nil)
 		if problems.HasErrors() {
 			return &finding.Problem{Findings: problems.Sort()}
@@ -36,6 +37,14 @@ func (a *app) policyCheckCommand() *cobra.Command {
 		if found.HasErrors() {
 			return &finding.Problem{Findings: found}
 		}
+		var asked *node.Online
+		if *online {
+			answer, more, err := node.AskTenants(c.Context(), settings, *lab)
+			if err != nil {
+				return err
+			}
+			asked, found = &answer, append(found, more...).Sort()
+		}
 		residual := program.Residual()
 		if o.format == "json" {
 			if err := a.printJSON(struct {
@@ -43,11 +52,13 @@ func (a *app) policyCheckCommand() *cobra.Command {
 				Catalog  string       `json:"catalog_version"`
 				Findings finding.List `json:"findings"`
 				Residual finding.List `json:"residual"`
-			}{program.Hash(), program.CatalogVersion(), orEmpty(found), orEmpty(residual)}); err != nil {
+				Online   *node.Online `json:"online,omitempty"`
+			}{program.Hash(), program.CatalogVersion(), orEmpty(found), orEmpty(residual), asked}); err != nil {
 				return err
 			}
 		} else {
 			a.printf("%s\n", a.t("policy.check.ok", "hash", program.Hash(), "catalog", program.CatalogVersion()))
+			a.printOnline(asked)
 			a.printList("policy.check.findings", found)
 			a.printList("policy.check.residual", residual)
 		}
@@ -57,6 +68,41 @@ func (a *app) policyCheckCommand() *cobra.Command {
 		return nil
 	}
 	return c
+}
+
+// printOnline prints what the sign-in service said of each tenant, nil for nothing.
+func (a *app) printOnline(asked *node.Online) {
+	if asked == nil {
+		return
+	}
+	a.printf("\n%s\n", a.t("policy.check.online", "host", asked.Host))
+	entry := func(profile, kind string, e node.OnlineEntry) {
+		word, text := "OK", e.Directory
+		switch e.State {
+		case node.TenantNone:
+			word, text = "WARN", a.t("policy.check.no-tenant")
+		case node.TenantNotKnown:
+			word, text = "--", a.t("policy.check.not-known", "cause", e.Cause)
+		}
+		a.printf("  %s  %s\n", pad(word, 4), a.t("policy.check."+kind, "profile", profile, "tenant", e.Tenant, "directory", text))
+	}
+	for _, p := range asked.Profiles {
+		for _, e := range p.Entries {
+			entry(p.Profile, "entry", e)
+		}
+		if p.Context == nil {
+			continue
+		}
+		entry(p.Profile, "context", *p.Context)
+		switch {
+		case p.ContextListed == nil:
+			a.printf("  --    %s\n", a.t("policy.check.context-not-known", "profile", p.Profile))
+		case *p.ContextListed:
+			a.printf("  OK    %s\n", a.t("policy.check.context-listed", "profile", p.Profile))
+		default:
+			a.printf("  WARN  %s\n", a.t("policy.check.context-unlisted", "profile", p.Profile))
+		}
+	}
 }
 
 func orEmpty(l finding.List) finding.List {

@@ -101,10 +101,13 @@ func (s *signIn) noticeBody(h *wire.ResponseHead, body []byte) {
 // consumerBlocked is the code of login.live.com for a sign-in that restrict-msa stops; it is no AADSTS code.
 const consumerBlocked = "80045C4D"
 
-// look keeps the first AADSTS code in text, and the correlation id when there is none yet.
+// look keeps the first AADSTS code in text, the tenant of a token, and the correlation id when there is none yet.
 func (s *signIn) look(text []byte) {
 	if s.code == "" {
 		s.code = codeIn(text)
+	}
+	if s.reports && s.issued == "" {
+		s.issued = tidIn(text)
 	}
 	if s.correlation == "" {
 		s.correlation = correlationIn(text)

@@ -35,6 +35,15 @@ type Identifier interface {
 	Identify(addr netip.Addr, proxyAuthorization string) (c caller.Caller, ok bool)
 }
 
+// Tenants knows which directory a tenant is (tenant.Book), for rings that report.
+type Tenants interface {
+	policy.Directories
+	// Want has names asked for in the background; it does not wait.
+	Want(names ...string)
+	// Await waits until each of names is known or cannot be, or ctx ends.
+	Await(ctx context.Context, names ...string)
+}
+
 // Recorder takes audit records (audit.Spool). Record and Finish may wait a moment for room, the others do not wait.
 type Recorder interface {
 	Record(r audit.Record)
@@ -60,7 +69,8 @@ type Edition struct {
 	Issuer   Issuer            // nil: nothing can be intercepted
 	Identify Identifier        // nil: nobody is asked
 	Network  Network
-	Contact  string // whom to ask, on refusal pages
-	Language string // default language of pages: "ja", "en"
-	WhenFull string // "" means RefuseSignIn
+	Tenants  Tenants // nil: tenants are compared as they are spelled
+	Contact  string  // whom to ask, on refusal pages
+	Language string  // default language of pages: "ja", "en"
+	WhenFull string  // "" means RefuseSignIn
 }

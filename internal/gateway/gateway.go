@@ -70,7 +70,8 @@ type Gateway struct {
 	own       map[netip.AddrPort]bool // where this gateway itself listens
 	conns     map[*conn]bool
 	perClient map[netip.Addr]*account
-	strangers account // of clients that hold no connection
+	strangers account       // of clients that hold no connection
+	late      chan struct{} // one for each record that waits, see would.go
 	draining  atomic.Bool
 	work      sync.WaitGroup // connections
 }
@@ -87,6 +88,7 @@ func New(o Options) *Gateway {
 		own:       map[netip.AddrPort]bool{},
 		conns:     map[*conn]bool{},
 		perClient: map[netip.Addr]*account{},
+		late:      make(chan struct{}, mostLate),
 	}
 	if o.Steps != nil {
 		o.Steps(&g.steps)

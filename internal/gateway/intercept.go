@@ -228,7 +228,7 @@ func (v *reading) serveRequest(r *request, in incoming, to client, own *holder) 
 	if f := in.refused(d); f != nil {
 		return f
 	}
-	r.judgeWould()
+	r.wantTenants()
 	x := newExchange(r, to)
 	x.body, x.trail, x.reading, x.own = in.body, in.trailers, v, own
 	x.out = in.outgoing(d, authority(d, 443))

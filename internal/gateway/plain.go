@@ -97,7 +97,7 @@ func (c *conn) forward(r *request, head *wire.RequestHead) *fault {
 		return f
 	}
 	r.notice(in.method, in.path, in.fields)
-	r.judgeWould()
+	r.wantTenants()
 	r.open()
 	x := newExchange(r, s)
 	x.body, x.trail, x.spare = in.body, in.trailers, up

@@ -90,13 +90,6 @@ func knownMethod(m string) string {
 	return m
 }
 
-// judgeWould asks what enforcing would restrict, in a ring that only reports.
-func (r *request) judgeWould() {
-	if r.signIn != nil && r.decision.Mode == policy.Report {
-		r.decision.Would = r.edition.Program.Would(r.decision, r.signIn.tenant)
-	}
-}
-
 // noticeBody looks for the client id in a form that was read whole.
 func (r *request) noticeBody(form []byte) {
 	if r.signIn != nil {
@@ -153,6 +146,7 @@ func (r *request) end() {
 		return
 	}
 	r.done = true
+	r.judgeWould()
 	took := time.Since(r.began)
 	g := r.c.g
 	g.metrics.Finished(Outcome{
@@ -164,7 +158,7 @@ func (r *request) end() {
 			g.rec.Finish(r.opened, r.record(audit.Decision, took))
 		}
 		if r.signIn != nil && r.decision.Verdict == policy.Permit {
-			g.rec.Record(r.record(audit.SignIn, took))
+			r.recordSignIn(took)
 		}
 	}
 	r.line(took)

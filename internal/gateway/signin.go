@@ -10,11 +10,13 @@ import (
 )
 
 // signIn is what the gateway keeps of a request to a sign-in host: which endpoint, which tenant was asked for, which
-// application, and the error code of the answer (answer.go). No parameter but client_id and client-request-id is looked
-// at, no value but ids and codes is kept.
+// application, the error code of the answer (answer.go) and the tenant that issued a token (would.go). No parameter but
+// client_id and client-request-id is looked at, no value but ids and codes is kept.
 type signIn struct {
 	endpoint    string
 	tenant      string
+	reports     bool   // in a ring that reports: tokens of the answer tell by which tenant they were issued
+	issued      string // directory id of that tenant; "" when no token is seen
 	application string
 	code        string
 	correlation string // by which Microsoft Entra's sign-in log finds it: of the request, else of the answer

@@ -35,7 +35,7 @@ var order = [][]string{
 	{"internal/m365"},
 	{"internal/servicetags"},
 	{"internal/catalog"},
-	{"internal/ca", "internal/audit", "internal/dnsx"},
+	{"internal/ca", "internal/audit", "internal/dnsx", "internal/tenant"},
 	{"internal/endpoint"},
 	{"internal/message"},
 	{"internal/lockfile"},

@@ -58,6 +58,9 @@ func (n *Node) build(c *config.Config, program *policy.Program, found finding.Li
 	if edition.Network, err = n.network(c); err != nil {
 		return nil, err
 	}
+	if reports(program) {
+		edition.Tenants = n.tenants
+	}
 	script, err := pac.Write(pac.Input{
 		Program: program, Catalog: snapshot, Proxies: []string{n.seenGateway(c)}, Own: []string{n.seenPAC(c), n.crlURL(c)},
 	})
@@ -85,7 +88,13 @@ func (n *Node) network(c *config.Config) (gateway.Network, error) {
 // install makes b the edition that judges from now on.
 func (n *Node) install(b *built) {
 	n.current.Store(b)
+	n.tenants.Use(tenantNetwork(b.config, b.edition.Network))
 	n.gateway.Load(b.edition)
+	if reports(b.edition.Program) {
+		for _, p := range b.edition.Program.Profiles() {
+			n.tenants.Want(p.Permitted()...)
+		}
+	}
 	n.log.Info("edition", "number", b.edition.Number, "policy_hash", b.edition.Program.Hash(), "catalog_version", b.edition.Program.CatalogVersion())
 }
 

@@ -36,6 +36,7 @@ import (
 	"sekisho/internal/m365"
 	"sekisho/internal/ops"
 	"sekisho/internal/servicetags"
+	"sekisho/internal/tenant"
 )
 
 // Options are what a checkpoint is started with.
@@ -74,6 +75,7 @@ type Node struct {
 	spool   *audit.Spool
 	world   *lab.World // nil outside the lab
 	gateway *gateway.Gateway
+	tenants *tenant.Book // asked for rings that report alone
 
 	gatewayAt, operationsAt string // host:port where the listeners really are
 
@@ -158,6 +160,8 @@ func (n *Node) start(ctx context.Context) error {
 			return err
 		}
 	}
+	n.tenants = tenant.New(tenant.Options{Now: n.options.Now})
+	n.onClose("tenants", func(context.Context) error { n.tenants.Close(); return nil })
 	first, err := n.build(n.options.Config, program, found, snapshot, 1)
 	if err != nil {
 		return err

@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"errors"
-	"reflect"
 	"time"
 
 	"sekisho/internal/config"
@@ -96,7 +95,8 @@ func (n *Node) rebuild() (made *built, named *config.Config, err error) {
 	if c.Listen.Gateway.V != running.config.Listen.Gateway.V || c.Listen.Operations.V != running.config.Listen.Operations.V {
 		found = append(found, finding.New("node.listen-unchanged", finding.Warning, c.Listen.Gateway.Pos))
 	}
-	if !reflect.DeepEqual(limits(c.Limits), limits(n.options.Config.Limits)) {
+	now, then := c.Limits, n.options.Config.Limits
+	if now.Connections.V != then.Connections.V || now.ConnectionsPerClient.V != then.ConnectionsPerClient.V || now.TunnelIdleMinutes.V != then.TunnelIdleMinutes.V {
 		found = append(found, finding.New("node.limits-unchanged", finding.Warning, c.Limits.Connections.Pos))
 	}
 	made, err = n.build(c, program, append(problems, found...), program.Catalog(), running.edition.Number+1)

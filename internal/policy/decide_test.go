@@ -172,7 +172,7 @@ func TestWould(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			if got := p.Would(ask(p, test.client, test.host), test.tenant); got != test.want {
+			if got := p.Would(ask(p, test.client, test.host), test.tenant, nil); got != test.want {
 				t.Errorf("would %q, want %q", got, test.want)
 			}
 		})
