@@ -247,7 +247,11 @@ func (a *app) importBundle(data, name string, body []byte, o importOptions) (imp
 	if err != nil {
 		return imported{}, err
 	}
-	done, err := node.ImportBundle(data, contents, o.force, nil)
+	settings, err := a.settings()
+	if err != nil {
+		return imported{}, err
+	}
+	done, err := node.ImportBundle(data, contents, settings.Catalog.MaxDropPercent.V, o.force, nil)
 	if err != nil {
 		return imported{}, err
 	}
@@ -263,7 +267,7 @@ func (a *app) importBundle(data, name string, body []byte, o importOptions) (imp
 	for _, t := range done.Tags {
 		row.Dropped += t.Dropped
 	}
-	if row.Waiting = a.warnWaiting(done.Lists, 20); row.Waiting {
+	if row.Waiting = a.warnWaiting(done.Lists, settings.Catalog.MaxDropPercent.V); row.Waiting {
 		return row, errFound
 	}
 	return row, nil

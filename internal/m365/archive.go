@@ -95,6 +95,40 @@ func number(id string) int {
 // Obtain it from NewArchive.
 type Archive struct {
 	lists map[Instance][]*List
+	// effective is from when what a version adds to a row is in force, where the publisher has told it (YYYYMMDD).
+	effective map[addition]string
+}
+
+// addition is what one version adds to one row.
+type addition struct {
+	instance Instance
+	version  string
+	set      int
+}
+
+// Announce returns an archive whose changes carry the effective dates that notices know. Where parts of one addition are
+// in force on different days, the first counts: who opens by it is never late.
+func (a *Archive) Announce(notices map[Instance]Notices) *Archive {
+	out := &Archive{lists: a.lists, effective: map[addition]string{}}
+	for instance, lists := range a.lists {
+		for i := 1; i < len(lists); i++ {
+			for _, c := range Changes(lists[i-1], lists[i]) {
+				if c.Add == nil {
+					continue
+				}
+				first := ""
+				for _, v := range slices.Concat(c.Add.IPs, c.Add.URLs) {
+					if day, ok := notices[instance].Effective(c.EndpointSetID, v); ok && (first == "" || day.Format("20060102") < first) {
+						first = day.Format("20060102")
+					}
+				}
+				if first != "" {
+					out.effective[addition{instance, c.Version, c.EndpointSetID}] = first
+				}
+			}
+		}
+	}
+	return out
 }
 
 // NewArchive makes an archive of snapshots, oldest first. A snapshot whose list is the same as before adds no version.
@@ -229,7 +263,13 @@ func (a *Archive) changesSince(instance Instance, version string, single bool, s
 	for _, l := range a.lists[instance] {
 		now := s.of(l)
 		if l.Version > version && !single || l.Version == version && single {
-			out = append(out, Changes(before, now)...)
+			changes := Changes(before, now)
+			for _, c := range changes {
+				if day, ok := a.effective[addition{instance, c.Version, c.EndpointSetID}]; ok && c.Add != nil {
+					c.Add.EffectiveDate = day
+				}
+			}
+			out = append(out, changes...)
 		}
 		before = now
 	}

@@ -158,3 +158,84 @@ func TestReadChangesHoldsWhatItCannotRead(t *testing.T) {
 		t.Errorf("no changes: %v, %v", got, found)
 	}
 }
+
+// TestRandomHistoriesFoldForEveryCloud serves random histories of every instance at once and folds what is served, from
+// every version on, under every kind of selection.
+func TestRandomHistoriesFoldForEveryCloud(t *testing.T) {
+	for seed := range uint64(12) {
+		r := rand.New(rand.NewPCG(seed, 11))
+		a := &Archive{lists: map[Instance][]*List{}}
+		for _, i := range Instances() {
+			for n := range 2 + r.IntN(4) {
+				l := randomList(r, fmt.Sprintf("202701%02d00", n+1)).Canonical()
+				l.Instance = i
+				a.lists[i] = append(a.lists[i], l)
+			}
+		}
+		a = a.Announce(nil)
+		for _, i := range Instances() {
+			for _, s := range []selection{{}, {areas: []string{"Exchange"}}, {noIPv6: true}, {tenant: "contoso"}, {areas: []string{"SharePoint", "MEM"}, noIPv6: true, tenant: "x"}} {
+				lists := a.lists[i]
+				for from := -1; from < len(lists); from++ {
+					since, state := firstVersion, &List{Instance: i}
+					if from >= 0 {
+						since, state = lists[from].Version, s.of(lists[from])
+					}
+					read, found := ReadChanges("changes", marshal(a.changesSince(i, since, false, s)))
+					if len(found) > 0 {
+						t.Fatalf("seed %d: %v", seed, found)
+					}
+					for next := from + 1; next < len(lists); next++ {
+						var err error
+						if state, err = Fold(state, read, lists[next].Version); err != nil {
+							t.Fatalf("seed %d %s: %v", seed, i, err)
+						}
+						if want := s.of(lists[next]).JSON(); !bytes.Equal(state.JSON(), want) {
+							t.Fatalf("seed %d %s from %s to %s:\n%s\nwant\n%s", seed, i, since, lists[next].Version, state.JSON(), want)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestEffectiveDatesAreServed: what the publisher has announced stands in the changes, whatever is selected.
+func TestEffectiveDatesAreServed(t *testing.T) {
+	row := Row{ID: 7, ServiceArea: "Common", Category: "Allow", URLs: []string{"*.sharepoint.com"}, IPs: []string{"192.0.2.0/24"}, TCPPorts: "443"}
+	next := row
+	next.URLs, next.IPs = []string{"*-new.sharepoint.com", "*.sharepoint.com", "b.example"}, []string{"198.51.100.0/24"}
+	a := &Archive{lists: map[Instance][]*List{Worldwide: {
+		{Instance: Worldwide, Version: "2027010400", Rows: []Row{row}}, {Instance: Worldwide, Version: "2027020100", Rows: []Row{next}},
+	}}}
+	date := func(a *Archive, s selection) string {
+		return a.changesSince(Worldwide, "2027010400", false, s)[0].Add.EffectiveDate
+	}
+	if got := date(a, selection{}); got != "20270201" {
+		t.Errorf("without notice: %s", got)
+	}
+	body, version, err := MergeChanges("changes",
+		[]byte(`[{"id":1,"endpointSetId":7,"disposition":"Change","version":"2027010400","add":{"effectiveDate":"20270101","urls":["old.example"]}}]`),
+		[]byte(`[{"id":2,"endpointSetId":7,"disposition":"Change","version":"2027020100","add":{"effectiveDate":"20270303","urls":["B.example"]}},
+			{"id":3,"endpointSetId":7,"disposition":"Change","version":"2027020100","add":{"effectiveDate":"20270305","ips":["198.51.100.0/24"]}},
+			{"id":4,"endpointSetId":8,"disposition":"Change","version":"2027020100","add":{"effectiveDate":"20270205","urls":["b.example"]}}]`))
+	if err != nil || version != "2027020100" {
+		t.Fatal(version, err)
+	}
+	changes, _ := ReadChanges("changes", body)
+	if len(changes) != 4 || changes[0].ID != 1 {
+		t.Fatalf("%+v", changes)
+	}
+	if again, _, err := MergeChanges("changes", body, body); err != nil || !bytes.Equal(again, body) {
+		t.Errorf("joining the same again: %v", err)
+	}
+	if _, _, err := MergeChanges("changes", body, []byte("<html>")); err == nil {
+		t.Error("a page is taken for changes")
+	}
+	a = a.Announce(map[Instance]Notices{Worldwide: NewNotices(changes)})
+	for _, s := range []selection{{}, {noIPv6: true}, {tenant: "contoso"}} {
+		if got := date(a, s); got != "20270303" {
+			t.Errorf("%+v: %s", s, got)
+		}
+	}
+}

@@ -18,18 +18,36 @@ import (
 const badRequest = "Invalid Instance string specified or ClientRequestId not specified in the Url. Documentation is available at http://aka.ms/ipurlws"
 
 // Handler serves the web service on: /version, /version/{instance}, /endpoints/{instance} and
-// /changes/{instance}/{version}, with the parameters and errors of the original. Instances and the names and values of
-// parameters are read in any letter case, as the original does; ClientRequestId is required and must be a GUID (it is
+// /changes/{instance}/{version}, with the parameters and errors of the original. Paths, instances and the names and values
+// of parameters are read in any letter case, as the original does; ClientRequestId is required and must be a GUID (it is
 // not recorded). archive returns what is served now; nil, or an instance of which nothing is known, is answered 503,
 // because an empty list would close a firewall.
 func Handler(archive func() *Archive) http.Handler {
 	s := service{archive}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /version", s.versions)
-	mux.HandleFunc("GET /version/{instance}", s.versions)
-	mux.HandleFunc("GET /endpoints/{instance}", s.endpoints)
-	mux.HandleFunc("GET /changes/{instance}/{version}", s.changes)
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		method, rest, _ := strings.Cut(strings.Trim(r.URL.Path, "/"), "/")
+		instance, version, deep := strings.Cut(rest, "/")
+		method = strings.ToLower(method)
+		switch {
+		case !Serves(r.URL.Path) || strings.Contains(version, "/") || deep && method != "changes":
+			http.NotFound(w, r)
+		case r.Method != http.MethodGet && r.Method != http.MethodHead:
+			w.Header().Set("Allow", "GET, HEAD")
+			http.Error(w, "only GET and HEAD are answered", http.StatusMethodNotAllowed)
+		case method == "version":
+			s.versions(w, r, instance)
+		case method == "endpoints":
+			s.endpoints(w, r, instance)
+		default:
+			s.changes(w, r, instance, version)
+		}
+	})
+}
+
+// Serves reports whether a path belongs to the web service.
+func Serves(path string) bool {
+	method, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	return slices.Contains([]string{"version", "endpoints", "changes"}, strings.ToLower(method))
 }
 
 type service struct{ archive func() *Archive }
@@ -100,11 +118,15 @@ func isGUID(s string) bool {
 	return true
 }
 
-// flag reads a boolean parameter as the service does; ok is false for anything else.
+// flag reads a boolean parameter as the service does; ok is false for anything else. The name alone means yes: half of
+// the published scripts ask with "?noipv6&ClientRequestId=...".
 func (q query) flag(name string) (yes, ok bool) {
-	switch strings.ToLower(q[name]) {
-	case "", "false", "0":
+	value, there := q[name]
+	switch strings.ToLower(value) {
+	case "false", "0":
 		return false, true
+	case "":
+		return there, true
 	case "true", "1":
 		return true, true
 	}
@@ -136,12 +158,11 @@ func isTenant(s string) bool {
 }
 
 // versions answers /version and /version/{instance}.
-func (s service) versions(w http.ResponseWriter, r *http.Request) {
+func (s service) versions(w http.ResponseWriter, r *http.Request, name string) {
 	q, form, ok := ask(w, r, formJSON, formCSV, formRSS)
 	if !ok {
 		return
 	}
-	name := r.PathValue("instance")
 	if name == "" {
 		name = q["instance"]
 	}
@@ -191,12 +212,12 @@ func (s service) versions(w http.ResponseWriter, r *http.Request) {
 }
 
 // endpoints answers /endpoints/{instance}.
-func (s service) endpoints(w http.ResponseWriter, r *http.Request) {
+func (s service) endpoints(w http.ResponseWriter, r *http.Request, name string) {
 	q, form, ok := ask(w, r, formJSON, formCSV)
 	if !ok {
 		return
 	}
-	instance, known := ParseInstance(r.PathValue("instance"))
+	instance, known := ParseInstance(name)
 	selection, ok := q.selection()
 	if !known || !ok {
 		refuse(w)
@@ -221,13 +242,12 @@ func (s service) endpoints(w http.ResponseWriter, r *http.Request) {
 }
 
 // changes answers /changes/{instance}/{version}.
-func (s service) changes(w http.ResponseWriter, r *http.Request) {
+func (s service) changes(w http.ResponseWriter, r *http.Request, name, version string) {
 	q, form, ok := ask(w, r, formJSON, formCSV)
 	if !ok {
 		return
 	}
-	instance, known := ParseInstance(r.PathValue("instance"))
-	version := r.PathValue("version")
+	instance, known := ParseInstance(name)
 	selection, ok := q.selection()
 	single, singleOK := q.flag("singleversion")
 	if !known || !ok || !singleOK || version != firstVersion && !isVersion(version) {

@@ -190,8 +190,13 @@ func TestSameErrors(t *testing.T) {
 			t.Errorf("%s: %d %s", path, status, body)
 		}
 	}
-	if status, _, _ := get(t, base, "/nothing?"+id); status != http.StatusNotFound {
-		t.Errorf("an unknown path is answered %d", status)
+	for _, path := range []string{"/nothing", "/endpoints/Worldwide/x", "/changes/Worldwide/0000000000/x", "/version/Worldwide/x"} {
+		if status, _, _ := get(t, base, path+"?"+id); status != http.StatusNotFound {
+			t.Errorf("%s is answered %d", path, status)
+		}
+	}
+	if r, err := http.Post(base+"/endpoints/Worldwide?"+id, "", nil); err != nil || r.StatusCode != http.StatusMethodNotAllowed || r.Header.Get("Allow") != "GET, HEAD" {
+		t.Errorf("POST: %v %v", r, err)
 	}
 	for _, path := range []string{"/version?" + id, "/endpoints/Worldwide?" + id, "/changes/Worldwide/0000000000?" + id} {
 		for _, empty := range []*Archive{nil, {}} {
@@ -215,8 +220,15 @@ func TestParameters(t *testing.T) {
 	if !bytes.Contains(all, []byte("2603:")) {
 		t.Fatal("no IPv6 prefix to leave out")
 	}
-	if _, _, body := get(t, base, "/endpoints/Worldwide?noipv6=TRUE&"+id); bytes.Contains(body, []byte("2603:")) {
-		t.Error("NoIPv6 left IPv6 prefixes")
+	for query, want := range map[string]bool{"noipv6=TRUE": false, "noipv6": false, "NoIPv6=1": false, "NOIPV6=true": false, "NoIPv6=false": true, "NoIPv6=0": true} {
+		if _, _, body := get(t, base, "/endpoints/Worldwide?"+query+"&"+id); bytes.Contains(body, []byte("2603:")) != want {
+			t.Errorf("%s leaves IPv6 prefixes: %t", query, !want)
+		}
+	}
+	for _, path := range []string{"/Endpoints/WORLDWIDE?", "/ENDPOINTS/worldwide/?", "/endpoints/worldwide?AllVersions=true&"} {
+		if status, _, body := get(t, base, path+strings.ToUpper(id[:15])+id[15:]); status != http.StatusOK || !bytes.Equal(body, all) {
+			t.Errorf("%s: %d", path, status)
+		}
 	}
 	request, err := http.NewRequest(http.MethodGet, base+"/endpoints/Worldwide?"+id, nil)
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 	"sekisho/internal/catalog/library"
 	"sekisho/internal/finding"
 	"sekisho/internal/lockfile"
+	"sekisho/internal/m365"
 	"sekisho/internal/servicetags"
 )
 
@@ -223,7 +224,7 @@ type Unbundled struct {
 // written; a bundle of which one file cannot be read or is older than the one in use changes nothing. With force it takes
 // what drops much, and older service tags; older lists never, because an earlier version is there to go back to. The error
 // is a *finding.Problem.
-func ImportBundle(data string, c *bundle.Contents, force bool, now func() time.Time) (Unbundled, error) {
+func ImportBundle(data string, c *bundle.Contents, maxDrop int, force bool, now func() time.Time) (Unbundled, error) {
 	shelf, store := Shelf(data, now), servicetags.NewStore(CatalogFolder(data), now)
 	inUse, err := shelf.CurrentVersion()
 	if err != nil {
@@ -250,6 +251,11 @@ func ImportBundle(data string, c *bundle.Contents, force bool, now func() time.T
 			for _, k := range inUse.Sources {
 				if k.Name == e.Name && k.SHA256 != e.SHA256 && (e.Version < k.Version && e.Version != "" || (e.Version == "" || k.Version == "") && e.Read.Before(k.Read)) {
 					older(e, k.Version)
+				}
+			}
+			for _, i := range m365.Instances() {
+				if known := builtinDay(i); s.Name == sourceName(i) && s.Version != "" && known != "" && s.Version[:min(8, len(s.Version))] < known {
+					older(e, known+" ("+library.Builtin+")")
 				}
 			}
 			sources = append(sources, s)
@@ -279,9 +285,23 @@ func ImportBundle(data string, c *bundle.Contents, force bool, now func() time.T
 		}
 	}
 	if len(sources) > 0 {
-		limit := mostDropped
+		limit := maxDrop
 		if force {
 			limit = 100
+		}
+		for _, i := range m365.Instances() {
+			for _, s := range sources {
+				if s.Name != sourceName(i) || limit >= 100 {
+					continue
+				}
+				percent, err := dropped(shelf, i, s.Body, false)
+				if err != nil {
+					return Unbundled{}, err
+				}
+				if percent > maxDrop {
+					limit = -1
+				}
+			}
 		}
 		if done.Lists, err = shelf.Add(limit, sources...); err != nil {
 			return Unbundled{}, err
@@ -306,7 +326,3 @@ func tagsName(e bundle.Entry) string {
 	}
 	return e.Name
 }
-
-// mostDropped is the share of one list, in percent, that a new version may drop without being approved (chosen: a fifth
-// is no month's work of the publisher).
-const mostDropped = 20

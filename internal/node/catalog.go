@@ -6,7 +6,9 @@ import (
 	"time"
 
 	"sekisho/internal/catalog"
+	"sekisho/internal/catalog/feed"
 	"sekisho/internal/catalog/library"
+	"sekisho/internal/config"
 	"sekisho/internal/finding"
 	"sekisho/internal/m365"
 )
@@ -78,34 +80,67 @@ func readSource(s library.Source) (*catalog.Part, finding.List) {
 	return list.Part(s.Read), found
 }
 
-// history returns the snapshots up to the one in use, oldest first, and what changed from each to the next, newest
-// first. A version that cannot be read any more is left out: what it led to is still told.
-func history(shelf *library.Library) (*m365.Archive, []catalog.Difference) {
-	snapshots := []*catalog.Snapshot{}
+// mostVersions is how many versions are served on and compared (chosen: half a year of weekly ones; each costs some
+// milliseconds), mostImpacts of how many differences it is told what they change for the organisation (chosen: two months;
+// each costs compiling the policy and rendering it).
+const (
+	mostVersions = 30
+	mostImpacts  = 8
+)
+
+// history returns the lists up to the version in use, and what changed from each version to the next, newest first, with
+// what that changes for the organisation of c. A version that cannot be read any more is left out: what it led to is still
+// told.
+func history(shelf *library.Library, c *config.Config, day time.Time) (*m365.Archive, []feed.Told) {
+	var dated []Dated
 	versions, err := shelf.History()
 	if err == nil {
 		for _, v := range versions {
 			if v.Waiting {
 				continue
 			}
-			if s, err := shelf.Snapshot(v.Name); err == nil {
-				snapshots = append(snapshots, s)
+			if loaded, err := shelf.Load(v.Name); err == nil {
+				if s, err := shelf.Snapshot(v.Name); err == nil {
+					dated = append(dated, DatedVersion(s, loaded))
+				}
 			}
 			if v.Current {
 				break
 			}
 		}
 	}
-	if most := 30; len(snapshots) > most { // chosen: half a year of weekly versions; each costs some milliseconds
-		snapshots = snapshots[len(snapshots)-most:]
-	}
-	var changes []catalog.Difference
-	for i := len(snapshots) - 1; i > 0; i-- {
-		if d := catalog.Diff(snapshots[i-1], snapshots[i]); !d.IsZero() {
-			changes = append(changes, d)
+	dated = dated[max(0, len(dated)-mostVersions):]
+	var told []feed.Told
+	for i := len(dated) - 1; i > 0; i-- {
+		d := catalog.Diff(dated[i-1].Snapshot, dated[i].Snapshot)
+		if d.IsZero() {
+			continue
 		}
+		// What was announced when the version came may have become more since: the newest version knows most.
+		newest := dated[len(dated)-1]
+		t := feed.Told{Difference: d, Effective: newest.since}
+		if len(told) < mostImpacts {
+			after := dated[i]
+			after.notices = newest.notices
+			if r, err := Impact(c, dated[i-1], after, day); err == nil {
+				t.Impact = r.Text()
+			}
+		}
+		told = append(told, t)
 	}
-	return m365.NewArchive(snapshots...), changes
+	snapshots := make([]*catalog.Snapshot, len(dated))
+	for i, d := range dated {
+		snapshots[i] = d.Snapshot
+	}
+	archive := m365.NewArchive(snapshots...)
+	if len(dated) > 0 {
+		known := map[m365.Instance]m365.Notices{}
+		for _, i := range m365.Instances() {
+			known[i] = dated[len(dated)-1].notices[i.Cloud()]
+		}
+		archive = archive.Announce(known)
+	}
+	return archive, told
 }
 
 // changesURL is where the feed of changes is seen from clients.

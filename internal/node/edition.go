@@ -67,11 +67,11 @@ func (n *Node) build(c *config.Config, program *policy.Program, found finding.Li
 	if err != nil {
 		return nil, err
 	}
-	archive, changes := history(Shelf(n.options.Data, n.options.Now))
+	archive, changes := history(Shelf(n.options.Data, n.options.Now), c, n.options.Now())
 	return &built{
 		config: c, edition: edition, authority: authority, pac: script,
 		warnings: found.Of(finding.Warning), archive: archive, installed: n.options.Now(), waiting: waitingVersion(Shelf(n.options.Data, n.options.Now)),
-		changes: feed.Atom(changesURL(n.seenPAC(c)), c.Organisation.Name.V, changes),
+		changes: feed.Atom(changesURL(n.seenPAC(c)), c.Organisation.Name.V, snapshot.Date(), changes),
 	}, nil
 }
 

@@ -180,6 +180,11 @@ func updateList(ctx context.Context, o UpdateOptions, i m365.Instance, u *Update
 		return err
 	}
 	added, err := AddList(shelf, limit, true, i, latest, o.Now(), body, announced...)
+	var problem *finding.Problem
+	if errors.As(err, &problem) && problem.Findings[0].Code == "library.rejected" {
+		u.Result = UpdateSetAside // somebody has looked at this very list and refused it
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"sekisho/internal/explain"
@@ -90,16 +92,11 @@ func Handler(parts Parts) http.Handler {
 	if parts.Ready != nil {
 		mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { ready(w, parts.Ready()) })
 	}
-	if parts.Lists != nil {
-		for _, path := range []string{"GET /version", "GET /version/{instance}", "GET /endpoints/{instance}", "GET /changes/{instance}/{version}"} {
-			mux.Handle(path, parts.Lists)
-		}
-	}
 	if parts.Changes != nil {
 		mux.Handle("GET /changes.atom", document("application/atom+xml; charset=utf-8", parts.Changes))
 	}
 	if parts.Feeds != nil {
-		mux.Handle("GET /feeds/{name}", parts.Feeds)
+		mux.Handle("GET /feeds/", parts.Feeds)
 	}
 	if parts.Console != nil {
 		mux.Handle("GET /", parts.Console)
@@ -107,7 +104,23 @@ func Handler(parts Parts) http.Handler {
 	if parts.Reload != nil {
 		mux.Handle("POST /api/reload", reload(parts.Token, parts.Reload))
 	}
-	return guard(mux)
+	return guard(lists(mux, parts.Lists))
+}
+
+// lists sends the web service's paths to service in whatever letter case they are written, as the original reads them;
+// a pattern of the mux cannot say that.
+func lists(mux, service http.Handler) http.Handler {
+	if service == nil {
+		return mux
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		first, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+		if slices.Contains([]string{"version", "endpoints", "changes"}, strings.ToLower(first)) {
+			service.ServeHTTP(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
 // ready answers 200 or 503 with the detail; monitoring reads the status, people read the body.

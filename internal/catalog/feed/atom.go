@@ -3,6 +3,7 @@ package feed
 import (
 	"encoding/xml"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,26 +42,59 @@ type atomText struct {
 	Text string `xml:",chardata"`
 }
 
+// Told is a difference with what else is known of it.
+type Told struct {
+	catalog.Difference
+	// Impact is what the difference changes for the organisation, in plain lines; "" when it is not known.
+	Impact string
+	// Effective returns the day from which an added value of a set is in force; nil: nobody has announced any.
+	Effective func(set catalog.ClaimID, value string) (time.Time, bool)
+}
+
+// effective lists what is in force from which day, earliest first.
+func (t Told) effective() string {
+	if t.Effective == nil {
+		return ""
+	}
+	var lines []string
+	for _, s := range t.Sets {
+		for _, d := range s.Deltas() {
+			for _, v := range d.Added {
+				if day, ok := t.Effective(s.ID, v); ok {
+					lines = append(lines, day.Format(time.DateOnly)+" "+v+" ("+s.ID.String()+")\n")
+				}
+			}
+		}
+	}
+	slices.Sort(lines)
+	return strings.Join(slices.Compact(lines), "")
+}
+
 // Atom writes differences between versions of the catalog as an Atom feed, in the order given (newest first, so that
-// readers that show a few show the newest). self is the address of the feed, absolute; it is also its identity. The
-// text of an entry is the same in every language: identities, hosts and prefixes with "+" and "-" before them.
-func Atom(self, organisation string, differences []catalog.Difference) []byte {
+// readers that show a few show the newest). changed is when the version in use came into use. self is the address of the feed, absolute; it is also its identity. The
+// text of an entry is the same in every language: identities, hosts and prefixes with "+" and "-" before them; then from
+// when what was added is in force, and what changes for the organisation, as far as they are known.
+func Atom(self, organisation string, changed time.Time, told []Told) []byte {
 	f := atomFeed{
 		ID: self, Title: "Sekisho: " + organisation, Link: atomLink{"self", self}, Author: atomAuthor{"Sekisho"},
-		Updated: time.Unix(0, 0).UTC().Format(time.RFC3339),
+		Updated: changed.UTC().Format(time.RFC3339),
 	}
 	if organisation == "" {
 		f.Title = "Sekisho"
 	}
-	for i, d := range differences {
+	for _, d := range told {
 		updated := d.ToDate.UTC().Format(time.RFC3339)
-		if i == 0 {
-			f.Updated = updated
+		text := Lines(d.Difference)
+		if days := d.effective(); days != "" {
+			text += "\nin force from:\n" + days
+		}
+		if d.Impact != "" {
+			text += "\nimpact:\n" + d.Impact
 		}
 		f.Entries = append(f.Entries, atomEntry{
 			ID: self + "#" + d.From + ".." + d.To, Updated: updated,
 			Title:   fmt.Sprintf("%s -> %s: %d sets, +%d -%d hosts, +%d -%d prefixes", d.From, d.To, len(d.Sets), len(d.Hosts.Added), len(d.Hosts.Removed), len(d.Prefixes.Added), len(d.Prefixes.Removed)),
-			Content: atomText{"text", Lines(d)},
+			Content: atomText{"text", text},
 		})
 	}
 	out, err := xml.MarshalIndent(f, "", "  ")

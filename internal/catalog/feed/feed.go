@@ -12,6 +12,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -123,6 +124,23 @@ func List(s *catalog.Snapshot, inUse []catalog.FeatureID, name string, tags Tags
 	return e, err
 }
 
+// Names returns the name of every list of the features in use, then a line that says how those of other features are
+// called.
+func Names(s *catalog.Snapshot, inUse []catalog.FeatureID) []string {
+	names := []string{InUse}
+	features, _ := s.Expand(inUse)
+	for _, f := range features {
+		names = append(names, string(f))
+	}
+	var out []string
+	for _, n := range names {
+		for _, k := range Kinds() {
+			out = append(out, n+"."+string(k)+".txt")
+		}
+	}
+	return append(out, "FEATURE.KIND.txt for every other feature of the catalog; kinds: ip, v4, v6, fqdn, url")
+}
+
 // Prefixes returns the fewest prefixes that cover exactly the addresses of sets, those of their service tags included.
 // kind is IP, V4 or V6.
 func Prefixes(sets []*catalog.Set, kind Kind, tags Tags) (Entries, error) {
@@ -206,20 +224,26 @@ type Current struct {
 	Tags     Tags      // nil: none were imported
 }
 
-// Handler answers GET /feeds/{name} with an ETag and Last-Modified. A name that no list has is 404. A list without an
+// Handler answers GET /feeds/{name} with an ETag and Last-Modified. A name that no list has is 404 with the names that
+// there are, which /feeds/ lists too. A list without an
 // entry is 503, because a firewall that takes an empty list closes, or opens, what nobody meant: it keeps its last.
 func Handler(current func() Current) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /feeds/{name}", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("GET /feeds/{name...}", func(w http.ResponseWriter, r *http.Request) {
 		c := current()
 		if c.Snapshot == nil {
 			unavailable(w)
 			return
 		}
+		if r.PathValue("name") == "" {
+			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+			_, _ = w.Write([]byte(strings.Join(Names(c.Snapshot, c.InUse), "\n") + "\n"))
+			return
+		}
 		e, err := List(c.Snapshot, c.InUse, r.PathValue("name"), c.Tags)
 		switch {
 		case errors.Is(err, ErrUnknown):
-			http.NotFound(w, r)
+			http.Error(w, fmt.Sprintf("no list %q; there are:\n%s", r.PathValue("name"), strings.Join(Names(c.Snapshot, c.InUse), "\n")), http.StatusNotFound)
 			return
 		case err != nil || len(e.Lines) == 0:
 			incomplete(w.Header(), e)

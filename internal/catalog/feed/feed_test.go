@@ -1,12 +1,14 @@
 package feed_test
 
 import (
+	"bytes"
 	"encoding/xml"
 	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -135,23 +137,114 @@ func TestHandler(t *testing.T) {
 	}
 }
 
+// TestAtom reads the feed as strictly as RFC 4287, section 4, is written: what must be there once is there once.
 func TestAtom(t *testing.T) {
+	claim := catalog.ClaimID{Source: "s", Cloud: "c", ID: "1"}
 	d := catalog.Difference{From: "a", To: "b", ToDate: time.Date(2027, 1, 4, 0, 0, 0, 0, time.UTC),
-		Sets:  []catalog.SetChange{{ID: catalog.ClaimID{Source: "s", Cloud: "c", ID: "1"}, Kind: catalog.Changed, Hosts: catalog.Delta{Removed: []string{"x.example"}}}},
+		Sets:  []catalog.SetChange{{ID: claim, Kind: catalog.Changed, Hosts: catalog.Delta{Added: []string{"y.example"}, Removed: []string{"x.example"}}}},
 		Hosts: catalog.Delta{Removed: []string{"x.example"}}}
-	text := feed.Atom("http://proxy.example.com/changes.atom", "A & B", []catalog.Difference{d})
+	older := catalog.Difference{From: "0", To: "a", ToDate: d.ToDate.AddDate(0, 0, -7)}
+	text := feed.Atom("http://proxy.example.com/changes.atom", "A & <B>", d.ToDate.AddDate(0, 0, 1), []feed.Told{
+		{Difference: d, Impact: "rule removed x.example\n", Effective: func(c catalog.ClaimID, v string) (time.Time, bool) {
+			return time.Date(2027, 2, 3, 0, 0, 0, 0, time.UTC), c == claim && v == "y.example"
+		}},
+		{Difference: older},
+	})
+	checkAtom(t, text, 2)
+	checkAtom(t, feed.Atom("http://proxy.example.com/changes.atom", "", d.ToDate, nil), 0)
 	var read struct {
 		Title   string `xml:"title"`
 		Updated string `xml:"updated"`
 		Entries []struct {
-			ID      string `xml:"id"`
 			Content string `xml:"content"`
 		} `xml:"entry"`
 	}
-	if err := xml.Unmarshal(text, &read); err != nil || read.Title != "Sekisho: A & B" || read.Updated != "2027-01-04T00:00:00Z" || len(read.Entries) != 1 {
+	if err := xml.Unmarshal(text, &read); err != nil || read.Title != "Sekisho: A & <B>" || read.Updated != "2027-01-05T00:00:00Z" {
 		t.Fatalf("%+v %v", read, err)
 	}
-	if want := "s/c/1 changed\n  - x.example\n"; read.Entries[0].Content != want {
+	want := "s/c/1 changed\n  + y.example\n  - x.example\n\nin force from:\n2027-02-03 y.example (s/c/1)\n\nimpact:\nrule removed x.example\n"
+	if read.Entries[0].Content != want {
 		t.Errorf("content %q, want %q", read.Entries[0].Content, want)
+	}
+}
+
+// checkAtom holds a feed against RFC 4287: the namespace, which elements must stand in a feed and an entry (sections 4.1.1
+// and 4.1.2), absolute identities (4.2.6), dates (3.3), text constructs (3.1); no element but those.
+func checkAtom(t *testing.T, text []byte, entries int) {
+	t.Helper()
+	const namespace = "http://www.w3.org/2005/Atom"
+	type element struct {
+		name  string
+		count map[string]int
+	}
+	var open []element
+	ids := map[string]bool{}
+	found := 0
+	d := xml.NewDecoder(bytes.NewReader(text))
+	var value strings.Builder
+	for {
+		token, err := d.Token()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatalf("not well-formed: %v", err)
+		}
+		switch x := token.(type) {
+		case xml.StartElement:
+			if x.Name.Space != namespace {
+				t.Errorf("%s is in namespace %q", x.Name.Local, x.Name.Space)
+			}
+			if len(open) > 0 {
+				open[len(open)-1].count[x.Name.Local]++
+			}
+			for _, a := range x.Attr {
+				switch {
+				case x.Name.Local == "content" && a.Name.Local == "type" && a.Value != "text":
+					t.Errorf("content of type %q", a.Value)
+				case x.Name.Local == "link" && a.Name.Local == "rel" && a.Value != "self":
+					t.Errorf("link %q", a.Value)
+				}
+			}
+			open = append(open, element{x.Name.Local, map[string]int{}})
+			value.Reset()
+		case xml.CharData:
+			value.Write(x)
+		case xml.EndElement:
+			e := open[len(open)-1]
+			open = open[:len(open)-1]
+			once := map[string][]string{"feed": {"id", "title", "updated", "link", "author"}, "entry": {"id", "title", "updated", "content"}, "author": {"name"}}[e.name]
+			for _, name := range once {
+				if e.count[name] != 1 {
+					t.Errorf("%s has %d %s", e.name, e.count[name], name)
+				}
+			}
+			for name := range e.count {
+				if !slices.Contains(once, name) && !(e.name == "feed" && name == "entry") {
+					t.Errorf("%s has an element %s", e.name, name)
+				}
+			}
+			switch e.name {
+			case "entry":
+				found++
+			case "id":
+				if u, err := url.Parse(value.String()); err != nil || !u.IsAbs() || ids[value.String()] {
+					t.Errorf("id %q", value.String())
+				}
+				ids[value.String()] = true
+			case "updated":
+				if _, err := time.Parse(time.RFC3339, value.String()); err != nil {
+					t.Errorf("updated %q", value.String())
+				}
+			case "title", "name":
+				if strings.TrimSpace(value.String()) == "" {
+					t.Errorf("%s is empty", e.name)
+				}
+			}
+			value.Reset()
+		}
+	}
+	if found != entries {
+		t.Errorf("%d entries, want %d", found, entries)
 	}
 }
