@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sekisho/internal/catalog"
+	"sekisho/internal/endpoint"
 	"sekisho/internal/finding"
 )
 
@@ -100,7 +101,7 @@ func (a *app) catalogShowCommand() *cobra.Command {
 		var sets []setRow
 		for _, id := range feature.Claims {
 			if set, ok := snapshot.Set(id); ok {
-				sets = append(sets, describe(set))
+				sets = append(sets, describe(snapshot, set))
 			}
 		}
 		if o.format == "json" {
@@ -131,12 +132,59 @@ type setRow struct {
 	ServiceTags  []string     `json:"service_tags,omitempty"` // whose address ranges belong to the row
 	Between      *ends        `json:"between,omitempty"`      // of traffic that no host of the catalog is an end of
 	When         catalog.When `json:"when,omitzero"`
+	Direction    string       `json:"direction"`
+	Anywhere     bool         `json:"anywhere"` // the other end is any peer
+	StorageNames []string     `json:"storage_names,omitempty"`
+	Handling     []statement  `json:"handling"` // what holds for hosts of the row, from whatever source
 	Condition    catalog.Text `json:"condition,omitzero"`
 	Note         catalog.Text `json:"note,omitzero"`
 	Source       string       `json:"source"`
 	SourceURL    string       `json:"source_url"`
 	Date         string       `json:"date"`
+	SourceTitle  catalog.Text `json:"source_title"`
 	Withdrawn    bool         `json:"withdrawn"`
+	WithdrawnOn  string       `json:"withdrawn_on,omitempty"`
+}
+
+// statement is how hosts of a row must be treated.
+type statement struct {
+	Aspect string       `json:"aspect"`
+	Value  string       `json:"value"`
+	Hosts  []string     `json:"hosts,omitempty"` // of which it holds; none: of all
+	Text   catalog.Text `json:"text"`
+	Source string       `json:"source"`
+}
+
+// statements gathers what holds for the hosts of a set, each statement once.
+func statements(snapshot *catalog.Snapshot, set *catalog.Set) []statement {
+	out := []statement{}
+	total := len(set.Patterns) + len(set.URLs)
+	add := func(p endpoint.Pattern) {
+		// A wildcard has the handling of a name below it that no row singles out.
+		h := snapshot.Handling(endpoint.Host(strings.ReplaceAll(p.String(), "*", "any")))
+		for _, b := range h.Because {
+			i := slices.IndexFunc(out, func(s statement) bool { return s.Aspect == b.Aspect && s.Value == b.Value && s.Text == b.Text })
+			if i < 0 {
+				i = len(out)
+				out = append(out, statement{Aspect: b.Aspect, Value: b.Value, Text: b.Text, Source: b.Source.ID})
+			}
+			if !slices.Contains(out[i].Hosts, p.String()) {
+				out[i].Hosts = append(out[i].Hosts, p.String())
+			}
+		}
+	}
+	for _, p := range set.Patterns {
+		add(p)
+	}
+	for _, u := range set.URLs {
+		add(u.Host)
+	}
+	for i := range out {
+		if len(out[i].Hosts) == total {
+			out[i].Hosts = nil
+		}
+	}
+	return out
 }
 
 // ends are the two ends of a row about traffic inside the organisation.
@@ -145,12 +193,17 @@ type ends struct {
 	To   catalog.Text `json:"to"`
 }
 
-func describe(set *catalog.Set) setRow {
+func describe(snapshot *catalog.Snapshot, set *catalog.Set) setRow {
 	row := setRow{
 		ID: set.ID.String(), Title: set.Title, Category: set.Category.String(), Required: set.Required, LostWithout: set.LostWithout,
 		ExpressRoute: set.ExpressRoute.String(), Ports: set.Ports.String(), Condition: set.Condition, Note: set.Note,
 		Source: set.Source.ID, SourceURL: set.Source.URL, Date: set.Source.DateText(), Withdrawn: !set.Withdrawn.IsZero(),
 		Hosts: []string{}, Prefixes: []string{}, ServiceTags: set.Tags, When: set.When,
+		Direction: set.Direction.String(), Anywhere: set.Anywhere, StorageNames: set.StorageNames, SourceTitle: set.Source.Title,
+		Handling: statements(snapshot, set),
+	}
+	if !set.Withdrawn.IsZero() {
+		row.WithdrawnOn = set.Withdrawn.Format(time.DateOnly)
 	}
 	for _, t := range set.Templates {
 		row.Templates = append(row.Templates, t.String())
@@ -219,13 +272,29 @@ func (a *app) printFeature(f *catalog.Feature, sets []setRow) {
 		detail("condition", s.Condition)
 		detail("note", s.Note)
 		if s.Withdrawn {
-			a.printf("  %s\n", a.t("catalog.withdrawn"))
+			a.printf("  %s\n", a.t("catalog.withdrawn", "date", s.WithdrawnOn))
+		}
+		if s.Direction == catalog.Inbound.String() {
+			a.printf("  %s\n", a.t("catalog.inbound"))
+		}
+		if s.Anywhere {
+			a.printf("  %s\n", a.t("catalog.anywhere"))
+		}
+		for _, st := range s.Handling {
+			what := a.printer.Text("explain.aspect."+st.Aspect, nil) + ": " + a.statementValue(st.Value)
+			if len(st.Hosts) > 0 {
+				what += " (" + strings.Join(st.Hosts, ", ") + ")"
+			}
+			a.printf("  %s\n", a.t("catalog.handling", "statement", what, "text", st.Text.In(lang)))
 		}
 		for _, h := range s.Hosts {
 			a.printf("    %s\n", h)
 		}
 		for _, t := range s.Templates {
 			a.printf("    %s\n", t)
+		}
+		if len(s.StorageNames) > 0 {
+			a.printf("  %s\n", a.t("catalog.storage-names", "names", strings.Join(s.StorageNames, ", ")))
 		}
 		if len(s.ServiceTags) > 0 {
 			a.printf("    %s\n", a.t("catalog.service-tags", "tags", strings.Join(s.ServiceTags, ", ")))
@@ -234,8 +303,16 @@ func (a *app) printFeature(f *catalog.Feature, sets []setRow) {
 			a.printf("  %s\n", a.t("catalog.when", "values", words))
 		}
 		a.printf("%s", fold(s.Prefixes, 4, 100))
-		a.printf("  %s\n", a.t("catalog.source", "source", s.SourceURL, "date", s.Date))
+		a.printf("  %s\n", a.t("catalog.source", "source", cmp.Or(s.SourceURL, s.SourceTitle.In(lang)), "date", cmp.Or(s.Date, a.t("catalog.undated"))))
 	}
+}
+
+// statementValue words the value of a statement; those that are figures stay as they are.
+func (a *app) statementValue(value string) string {
+	if id := "explain.value." + value; a.printer.Has(id) {
+		return a.printer.Text(id, nil)
+	}
+	return value
 }
 
 // whenWords prints a condition by the keys of the section "tenant".

@@ -198,6 +198,7 @@ func (b *Book) appendSets(dst []hit, t endpoint.Target) []hit {
 	case t.Addr.IsValid():
 		b.raw = b.c.Catalog.AppendAddrHits(b.raw[:0], t.Addr.Unmap())
 		add(false)
+		ownFirst(dst[begin:])
 		own := len(dst)
 		if dst = b.appendJoined(dst, t); len(dst) > own {
 			slices.SortStableFunc(dst[begin:], compareHits)
@@ -207,10 +208,32 @@ func (b *Book) appendSets(dst []hit, t endpoint.Target) []hit {
 	case t.Host != "":
 		b.raw = b.c.Catalog.AppendHits(b.raw[:0], t.Host)
 		add(false)
+		ownFirst(dst[begin:])
 		b.raw = b.goneHosts.Append(b.raw[:0], t.Host)
 		add(false)
 	}
 	return dst
+}
+
+// ownFirst moves, among hits of one pattern or prefix, sets that are not for this organisation behind the others.
+func ownFirst(hits []hit) {
+	for begin := 0; begin < len(hits); {
+		end, others := begin, 0
+		for ; end < len(hits) && hits[end].Pattern == hits[begin].Pattern && hits[end].Prefix == hits[begin].Prefix; end++ {
+			if hits[end].Set.Applies == catalog.No {
+				others++
+			}
+		}
+		if others > 0 && others < end-begin {
+			slices.SortStableFunc(hits[begin:end], func(x, y hit) int {
+				if (x.Set.Applies == catalog.No) == (y.Set.Applies == catalog.No) {
+					return 0
+				}
+				return order(y.Set.Applies == catalog.No)
+			})
+		}
+		begin = end
+	}
 }
 
 // compareHits orders hits by prefix: what stands before what was withdrawn, what covers the whole before what covers a
