@@ -68,6 +68,10 @@ func normalUser(name string) (string, bool) {
 	return name, len(name) <= userBytes
 }
 
+// fold is the form in which user and group names are compared, without regard to case, as the directories do from which
+// people know their names, and as the rings of a policy do: a person must not change rings by a capital letter.
+func fold(name string) string { return strings.ToLower(name) }
+
 // normalPassword returns password in form C, so that it is the same from every keyboard (RFC 8265, section 4.2.2);
 // false when it cannot be one.
 func normalPassword(password string) (string, bool) {

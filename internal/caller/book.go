@@ -28,8 +28,9 @@ const (
 // Book identifies callers by Basic credentials against a password file and a group file. Obtain it from Open; it is
 // safe for concurrent use and starts no goroutine. A nil *Book identifies nobody and demands nothing.
 type Book struct {
-	users  map[string]*user
-	sorted []*user // by name
+	users  map[string]*user // by folded name
+	groups []string         // of the group file
+	sorted []*user          // by name
 
 	secret   [32]byte // keys everything that depends on credentials; random, never leaves the process
 	verified memory
@@ -49,11 +50,13 @@ func Open(passwordFile, groupFile string) (*Book, error) {
 		return nil, problem
 	}
 	users, found := parsePasswords(passwordFile, data)
+	var names []string
 	if groupFile != "" {
 		if data, problem = read(groupFile); problem != nil {
 			return nil, &finding.Problem{Findings: append(found, problem.Findings...), Cause: problem.Cause}
 		}
-		groups, more := parseGroups(groupFile, data)
+		groups, all, more := parseGroups(groupFile, data)
+		names = all
 		found = append(found, more...)
 		for name, u := range users {
 			u.groups = groups[name]
@@ -62,7 +65,9 @@ func Open(passwordFile, groupFile string) (*Book, error) {
 	if len(found) > 0 {
 		return nil, &finding.Problem{Findings: found.Sort()}
 	}
-	return newBook(users, time.Now, time.Sleep), nil
+	b := newBook(users, time.Now, time.Sleep)
+	b.groups = names
+	return b, nil
 }
 
 // newBook makes a book of users, at least one.
@@ -95,6 +100,14 @@ func (b *Book) Users() []string {
 		out[i] = u.name
 	}
 	return out
+}
+
+// Groups returns the names of the groups of the group file, in its order.
+func (b *Book) Groups() []string {
+	if b == nil {
+		return nil
+	}
+	return slices.Clone(b.groups)
 }
 
 // Identify checks proxyAuthorization, the value of Proxy-Authorization, sent from addr. ok is false when credentials are
@@ -196,9 +209,9 @@ func (b *Book) leaveSlot() { <-b.slots }
 // verify compares the password. For a user who does not exist it pays for one who does, always the same for one name, so
 // that time tells nothing even where the hashes of a file differ in cost.
 func (b *Book) verify(name, password string) *user {
-	u, known := b.users[name]
+	u, known := b.users[fold(name)]
 	if !known {
-		sum := b.key(name, "")
+		sum := b.key(fold(name), "")
 		u = b.sorted[binary.BigEndian.Uint64(sum[:8])%uint64(len(b.sorted))]
 	}
 	if !u.hash.verify(password) || !known {

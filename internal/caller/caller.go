@@ -15,8 +15,8 @@
 // that begin with "#" are skipped.
 //
 // The package refuses plain passwords and hashes that no longer protect them (MD5, SHA-1, crypt), and hashes so costly
-// that checking them would stop the gateway. User names are compared as they are written, in Unicode normalisation
-// form C; "Alice" and "alice" are two users. A user who does not exist costs as much time as a wrong password.
+// that checking them would stop the gateway. User and group names are compared in Unicode normalisation form C
+// and without regard to case: who signs in as "Alice" is the user "alice", and a file with both is refused. A user who does not exist costs as much time as a wrong password.
 package caller
 
 import "net/netip"
@@ -25,7 +25,7 @@ import "net/netip"
 type Caller struct {
 	// Addr is the address that the request came from.
 	Addr netip.Addr
-	// User is the verified user name in form C; "" when nobody was asked.
+	// User is the verified user name in form C, as the password file writes it; "" when nobody was asked.
 	User string
 	// Groups are the groups of User, sorted. The slice is shared: do not change it.
 	Groups []string

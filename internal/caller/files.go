@@ -53,7 +53,7 @@ func lines(data []byte, each func(number int, line string)) {
 	}
 }
 
-// parsePasswords reads a password file. Every problem is reported; none repeats what stands after a colon.
+// parsePasswords reads a password file: the users by their folded names. Every problem is reported; none repeats what stands after a colon.
 func parsePasswords(file string, data []byte) (map[string]*user, finding.List) {
 	users := map[string]*user{}
 	first := map[string]finding.Pos{}
@@ -71,17 +71,17 @@ func parsePasswords(file string, data []byte) (map[string]*user, finding.List) {
 			return
 		}
 		pos.Column = 1
-		if at, repeated := first[normal]; repeated {
+		if at, repeated := first[fold(normal)]; repeated {
 			found = append(found, finding.New("caller.user-repeated", finding.Error, pos, "user", normal, "first", at.String()))
 			return
 		}
-		first[normal] = pos
+		first[fold(normal)] = pos
 		h, kind, err := parseHash(text)
 		if err != nil {
 			found = append(found, refused(err, pos, normal, kind))
 			return
 		}
-		users[normal] = &user{name: normal, hash: h}
+		users[fold(normal)] = &user{name: normal, hash: h}
 	})
 	if len(users) == 0 && len(found) == 0 {
 		found = append(found, finding.New("caller.no-users", finding.Error, finding.Pos{File: file}))
@@ -103,11 +103,11 @@ func refused(err error, pos finding.Pos, name, kind string) finding.Finding {
 	return finding.New("caller.hash-unsupported", finding.Error, pos, "user", name, "kind", kind)
 }
 
-// parseGroups reads a group file: the groups of each user, sorted. A group may name users that no password file has.
-func parseGroups(file string, data []byte) (map[string][]string, finding.List) {
-	groups := map[string][]string{}
+// parseGroups reads a group file: the groups of each user, by the folded name, sorted, and the names of all groups. A group
+// may name users that no password file has.
+func parseGroups(file string, data []byte) (groups map[string][]string, names []string, found finding.List) {
+	groups = map[string][]string{}
 	first := map[string]finding.Pos{}
-	var found finding.List
 	lines(data, func(number int, line string) {
 		pos := finding.Pos{File: file, Line: number}
 		name, members, ok := strings.Cut(line, ":")
@@ -121,24 +121,25 @@ func parseGroups(file string, data []byte) (map[string][]string, finding.List) {
 			return
 		}
 		pos.Column = 1
-		if at, repeated := first[group]; repeated {
+		if at, repeated := first[fold(group)]; repeated {
 			found = append(found, finding.New("caller.group-repeated", finding.Error, pos, "group", group, "first", at.String()))
 			return
 		}
-		first[group] = pos
+		first[fold(group)] = pos
 		for member := range strings.FieldsSeq(members) {
 			normal, ok := normalUser(member)
 			if !ok {
 				found = append(found, finding.New("caller.group-member", finding.Error, pos, "group", group))
 				return
 			}
-			if !slices.Contains(groups[normal], group) {
+			if normal = fold(normal); !slices.Contains(groups[normal], group) {
 				groups[normal] = append(groups[normal], group)
 			}
 		}
+		names = append(names, group)
 	})
 	for _, list := range groups {
 		slices.Sort(list)
 	}
-	return groups, found
+	return groups, names, found
 }

@@ -15,7 +15,7 @@ import (
 )
 
 func (a *app) reportCommand() *cobra.Command {
-	return a.noun("report", "report", a.reportDecisionsCommand(), a.reportSignInsCommand())
+	return a.noun("report", "report", a.reportDecisionsCommand(), a.reportSignInsCommand(), a.reportFieldsCommand())
 }
 
 func (a *app) reportDecisionsCommand() *cobra.Command {
@@ -170,4 +170,45 @@ func (a *app) printRecords(r report.Report, records iter.Seq2[audit.Record, erro
 		a.notef("%s\n", a.t("report.empty"))
 	}
 	return nil
+}
+
+// reportFieldsCommand documents the fields of both reports: their names in JSON and CSV, what they are, what they hold.
+func (a *app) reportFieldsCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "fields [decisions|signins]", Short: a.t("report.fields.short"), Args: cobra.MaximumNArgs(1),
+		ValidArgs: []string{"decisions", "signins"}, Example: "  sekisho report fields decisions\n  sekisho report fields -o json",
+	}
+	o := a.outputFlag(c, "table", "json", "csv")
+	c.RunE = func(_ *cobra.Command, args []string) error {
+		type field struct {
+			Report  string `json:"report"`
+			Field   string `json:"field"`
+			Type    string `json:"type"`
+			Meaning string `json:"meaning"`
+		}
+		fields := []field{}
+		result := rows{columns: []column{{"report", a.t("report.fields.report")}, {"field", a.t("report.fields.field")},
+			{"type", a.t("report.fields.type")}, {"meaning", a.t("report.fields.meaning")}}}
+		for _, r := range []report.Report{report.Decisions(), report.SignIns()} {
+			if len(args) > 0 && args[0] != r.Name {
+				continue
+			}
+			for _, c := range r.Columns {
+				f := field{r.Name, c.ID, c.Type(), a.printer.Text(c.FieldID(), nil)}
+				fields = append(fields, f)
+				result.cells = append(result.cells, []string{f.Report, f.Field, f.Type, f.Meaning})
+			}
+		}
+		switch {
+		case len(fields) == 0:
+			return a.usage("report.fields.unknown", "report", args[0])
+		case o.format == "json":
+			return a.printJSON(fields)
+		case o.format == "csv":
+			return a.printCSV(result)
+		}
+		a.printTable(result)
+		return nil
+	}
+	return c
 }

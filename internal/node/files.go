@@ -2,6 +2,7 @@ package node
 
 import (
 	"errors"
+	"strings"
 
 	"sekisho/internal/caller"
 	"sekisho/internal/config"
@@ -39,17 +40,26 @@ func files(c *config.Config) finding.List {
 	return found
 }
 
-// strangers are the users of rings whom the password file does not know: such a ring never matches them.
+// strangers are the users and groups of rings that the files do not know: such a ring never matches them.
 func strangers(c *config.Config, book *caller.Book) finding.List {
-	known := map[string]bool{}
-	for _, user := range book.Users() {
-		known[user] = true
+	fold := func(names []string) map[string]bool {
+		known := map[string]bool{}
+		for _, name := range names {
+			known[strings.ToLower(name)] = true
+		}
+		return known
 	}
+	users, groups := fold(book.Users()), fold(book.Groups())
 	var found finding.List
 	for _, r := range c.Rings {
-		for _, user := range r.Users {
-			if !known[names([]config.Value[string]{user})[0]] {
-				found = append(found, finding.New("node.ring-user-unknown", finding.Warning, user.Pos, "user", user.V, "ring", r.Name.V))
+		for i, user := range names(r.Users) {
+			if !users[strings.ToLower(user)] {
+				found = append(found, finding.New("node.ring-user-unknown", finding.Warning, r.Users[i].Pos, "user", r.Users[i].V, "ring", r.Name.V))
+			}
+		}
+		for i, group := range names(r.Groups) {
+			if c.Authentication.Groups.V != "" && !groups[strings.ToLower(group)] {
+				found = append(found, finding.New("node.ring-group-unknown", finding.Warning, r.Groups[i].Pos, "group", r.Groups[i].V, "ring", r.Name.V))
 			}
 		}
 	}

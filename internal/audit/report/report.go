@@ -35,6 +35,22 @@ type Column struct {
 // HeadingID is the id of the column's heading in package message.
 func (c Column) HeadingID() string { return "report.column." + c.ID }
 
+// FieldID is the id of the text in package message that says what the field holds.
+func (c Column) FieldID() string { return "report.field." + c.ID }
+
+// Type is what the field is in JSON: text, list (of texts), number, or time (text, RFC 3339 in UTC).
+func (c Column) Type() string {
+	switch c.value(&audit.Record{}).(type) {
+	case []string:
+		return "list"
+	case int64, uint64:
+		return "number"
+	case time.Time:
+		return "time"
+	}
+	return "text"
+}
+
 // Cell is the column's text for r, with times in zone; nil means UTC. Several values are joined by ", ". It is not safe
 // for a spreadsheet; WriteCSV is.
 func (c Column) Cell(r *audit.Record, zone *time.Location) string {
@@ -148,6 +164,7 @@ func SignIns() Report {
 		key("status", func(r *audit.Record) any { return int64(r.Status) }),
 		col("verdict", func(r *audit.Record) any { return r.Verdict }),
 		col("reason", func(r *audit.Record) any { return r.Reason }),
+		col("rule", func(r *audit.Record) any { return r.Rule }),
 		key("would", func(r *audit.Record) any { return r.Would }),
 		key("ring", func(r *audit.Record) any { return r.Ring }),
 		col("mode", func(r *audit.Record) any { return r.Mode }),
