@@ -141,13 +141,16 @@ func idempotent(method string) bool {
 func (x *exchange) serialise() *fault {
 	g := x.r.c.g
 	plan := g.steps.Plan(x.r.decision)
-	if !plan.Ready() {
+	if !g.steps.Planned(x.r.decision, plan) {
 		return &fault{reason: refusal.HeadersNotSet, detail: wire.CodeNoPlan, deny: true}
 	}
 	if x.head == nil {
 		x.head = make([]byte, 0, 2<<10)
 	}
 	head, err := g.steps.AppendRequest(x.head[:0], &x.out, plan)
+	if err == nil && !g.steps.Sealed(head, x.r.decision, x.out.Authority) {
+		return &fault{reason: refusal.HeadersNotSet, detail: "head-not-sealed", deny: true}
+	}
 	if err == nil {
 		x.head = head
 		return nil

@@ -38,6 +38,39 @@ func TestABrokenStepSendsNothing(t *testing.T) {
 		"serialiser-panics": func(s *Steps) {
 			s.AppendRequest = func([]byte, *wire.Outgoing, restrict.Plan) ([]byte, error) { boom(); return nil, nil }
 		},
+		"plan-sets-nothing": func(s *Steps) { s.Plan = func(policy.Decision) restrict.Plan { return restrict.DeleteOnly() } },
+		"serialiser-writes-nothing": func(s *Steps) {
+			s.AppendRequest = func(dst []byte, _ *wire.Outgoing, _ restrict.Plan) ([]byte, error) { return dst, nil }
+		},
+		"serialiser-forgets-the-plan": func(s *Steps) {
+			s.AppendRequest = func(dst []byte, o *wire.Outgoing, _ restrict.Plan) ([]byte, error) {
+				return wire.AppendRequest(dst, o, restrict.DeleteOnly())
+			}
+		},
+		"serialiser-forgets-one":         rewritten(func(h string) string { return without(h, restrict.HeaderContext) }),
+		"serialiser-forgets-the-value":   rewritten(func(h string) string { return strings.Replace(h, tenantID, tenantID[1:], 1) }),
+		"serialiser-sets-one-twice":      rewritten(func(h string) string { return added(h, restrict.HeaderContext+": "+tenantID) }),
+		"serialiser-keeps-the-clients":   rewritten(func(h string) string { return added(h, "restrict_access_to_tenants: evil") }),
+		"serialiser-keeps-the-other":     rewritten(func(h string) string { return added(h, restrict.HeaderPolicy+": restrict-msa") }),
+		"serialiser-swaps-the-values":    rewritten(func(h string) string { return strings.Replace(h, ": "+tenantID, ": "+tenants, 1) }),
+		"serialiser-writes-two-heads":    rewritten(func(h string) string { return h + h }),
+		"serialiser-writes-another-host": rewritten(func(h string) string { return strings.Replace(h, "Host: "+signInHost, "Host: "+tunnelHost, 1) }),
+		"serialiser-writes-no-host":      rewritten(func(h string) string { return without(h, "Host") }),
+		"serialiser-writes-two-hosts":    rewritten(func(h string) string { return added(h, "Host: "+signInHost) }),
+		"serialiser-writes-no-end":       rewritten(func(h string) string { return strings.TrimSuffix(h, "\r\n") }),
+		"serialiser-writes-a-bare-line":  rewritten(func(h string) string { return added(h, "A: b\nrestrict-access-context: evil") }),
+		"request-turns-elsewhere": func(s *Steps) {
+			s.DecideRequest = func(_ *policy.Program, d policy.Decision, _ string) policy.Decision {
+				d.Host, d.Class, d.Plan = inspectHost, 0, restrict.DeleteOnly()
+				return d
+			}
+		},
+		"request-loses-its-plan": func(s *Steps) {
+			s.DecideRequest = func(_ *policy.Program, d policy.Decision, _ string) policy.Decision {
+				d.Plan = restrict.DeleteOnly()
+				return d
+			}
+		},
 		"request-denied": func(s *Steps) {
 			s.DecideRequest = func(*policy.Program, policy.Decision, string) policy.Decision { return policy.Decision{} }
 		},
@@ -84,8 +117,20 @@ func TestABrokenStepSendsNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, baseSpec(), func(o *Options) { o.Steps = bend })
 			for _, h2 := range []bool{false, true} {
-				resp, err := w.client(h2).Get("https://" + signInHost + "/common")
-				if err == nil {
+				client := w.client(h2)
+				for _, send := range []func() (*http.Response, error){
+					func() (*http.Response, error) { return client.Get("https://" + signInHost + "/common") },
+					func() (*http.Response, error) {
+						return client.Post("https://"+signInHost+"/token", "a/b", strings.NewReader("short"))
+					},
+					func() (*http.Response, error) {
+						return client.Post("https://"+signInHost+"/token", "a/b", io.MultiReader(strings.NewReader("chunked")))
+					},
+				} {
+					resp, err := send()
+					if err != nil {
+						continue
+					}
 					body, _ := io.ReadAll(resp.Body)
 					resp.Body.Close()
 					if resp.StatusCode < 400 {
@@ -110,6 +155,24 @@ func TestABrokenStepSendsNothing(t *testing.T) {
 			}
 		})
 	}
+}
+
+// rewritten breaks the serialiser by what change does to a head that is right.
+func rewritten(change func(head string) string) func(s *Steps) {
+	return func(s *Steps) {
+		s.AppendRequest = func(dst []byte, o *wire.Outgoing, p restrict.Plan) ([]byte, error) {
+			head, err := wire.AppendRequest(nil, o, p)
+			return append(dst, change(string(head))...), err
+		}
+	}
+}
+
+func added(head, line string) string { return strings.TrimSuffix(head, "\r\n") + line + "\r\n\r\n" }
+
+func without(head, name string) string {
+	before, rest, _ := strings.Cut(head, "\r\n"+name+": ")
+	_, after, _ := strings.Cut(rest, "\r\n")
+	return before + "\r\n" + after
 }
 
 // TestHTTP2RequestsAreHeldToTheSameRules sends frames that a careful library would not.

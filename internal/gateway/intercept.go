@@ -216,12 +216,16 @@ func (v *reading) serveRequest(r *request, in incoming, to client, own *holder) 
 	if !samePlan(d, v.opened) {
 		to.willClose()
 	}
+	before := d
 	d = g.steps.DecideRequest(r.edition.Program, d, in.authority)
 	if d.Verdict != policy.Permit || d.Action != policy.Intercept {
 		r.decision = d
 		return denied(d)
 	}
 	r.decision = d
+	if d.Host != before.Host || d.Port != before.Port || d.Addr != before.Addr || d.Class != before.Class || !samePlan(d, before) {
+		return &fault{reason: policy.ReasonInternal, detail: "decision-changed", deny: true}
+	}
 	if f := g.recordable(r.edition, d); f != nil {
 		return f
 	}

@@ -26,8 +26,12 @@ type Steps struct {
 	Leaf func(ctx context.Context, e *Edition, d policy.Decision) (*tls.Certificate, error)
 	// Plan returns what happens to the restriction headers of one request.
 	Plan func(d policy.Decision) restrict.Plan
+	// Planned reports whether a plan is the one that was decided, and can be.
+	Planned func(d policy.Decision, p restrict.Plan) bool
 	// AppendRequest is the one serialiser of requests.
 	AppendRequest func(dst []byte, o *wire.Outgoing, p restrict.Plan) ([]byte, error)
+	// Sealed reports whether a head to be sent is for authority and carries the headers of d, each exactly once.
+	Sealed func(head []byte, d policy.Decision, authority string) bool
 	// AppendResponse is the one serialiser of response heads towards HTTP/1 clients.
 	AppendResponse func(dst []byte, h *wire.ResponseHead, f wire.Framing, clientMinor int, closing bool) ([]byte, error)
 }
@@ -48,6 +52,8 @@ func defaultSteps() Steps {
 			return e.Issuer.Certificate(ctx, d.Host)
 		},
 		Plan:           func(d policy.Decision) restrict.Plan { return d.Plan },
+		Planned:        planned,
+		Sealed:         sealed,
 		AppendRequest:  wire.AppendRequest,
 		AppendResponse: wire.AppendResponse,
 	}
