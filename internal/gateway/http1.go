@@ -34,6 +34,7 @@ type side struct {
 	alive   func() bool
 
 	halfClosed time.Time // when the client was seen to have closed its sending side
+	asked      bool      // whether it is there
 }
 
 func newSide(c *conn, timed *upstream.Timed, stream net.Conn) *side {
@@ -46,8 +47,9 @@ func newSide(c *conn, timed *upstream.Timed, stream net.Conn) *side {
 }
 
 // waits reports whether the client still waits for its answer. One that has closed its sending side may: a half-closed
-// connection is not told from a closed one before something is sent to it. Outside TLS, which has a goodbye of its own,
-// the answer gets the time that a half-closed tunnel gets.
+// connection is not told from a closed one before something is sent to it. Inside TLS, which has a goodbye of its own, it
+// does not. Outside, an interim answer is sent, which a client that is there ignores (RFC 9110, section 15.2) and the
+// system of one that is gone answers with a reset. Where none can be sent, the answer gets a moment.
 func (s *side) waits() bool {
 	if !upstream.Gone(s.c.tcp) {
 		return true
@@ -57,8 +59,13 @@ func (s *side) waits() bool {
 	}
 	if s.halfClosed.IsZero() {
 		s.halfClosed = time.Now()
+		s.asked = !s.begun && s.interim(&wire.ResponseHead{Status: 102, Reason: "Processing"}) == nil && s.head.Minor > 0
 	}
-	return time.Since(s.halfClosed) < s.c.g.lim.TunnelHalfClosed
+	limit := s.c.g.lim.PlainHalfClosed
+	if s.asked {
+		limit = s.c.g.lim.TunnelHalfClosed
+	}
+	return time.Since(s.halfClosed) < limit
 }
 
 // release gives the reader back; the side must not read any more.

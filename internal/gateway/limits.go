@@ -64,8 +64,12 @@ type Limits struct {
 	// TunnelIdle is how long a tunnel may be silent unless the catalog asks for more; default 35 min (chosen: above the
 	// half hour that push services ask for).
 	TunnelIdle time.Duration
-	// TunnelHalfClosed is the same after one side has finished, and how long a plain request is answered after its client
-	// has finished; default 2 min (chosen).
+	// PlainHalfClosed is how long the answer to a plain request may go on after its client has closed its sending side and
+	// cannot be asked whether it is there, while the origin is silent; default 350 ms (chosen: a client that has gone away
+	// looks the same, and that must reach the origin within a second).
+	PlainHalfClosed time.Duration
+	// TunnelHalfClosed is TunnelIdle after one side has finished, and how long a plain request is answered after its client
+	// has finished and has shown that it is there; default 2 min (chosen).
 	TunnelHalfClosed time.Duration
 
 	// Streams is how many requests one HTTP/2 connection may have open; default 100 (RFC 9113, section 6.5.2).
@@ -92,6 +96,7 @@ func (l Limits) withDefaults() Limits {
 		{&l.BodyStall, 5 * time.Minute},
 		{&l.WriteStall, 5 * time.Minute},
 		{&l.TunnelIdle, 35 * time.Minute},
+		{&l.PlainHalfClosed, 350 * time.Millisecond},
 		{&l.TunnelHalfClosed, 2 * time.Minute},
 		{&l.Linger, time.Second},
 	} {

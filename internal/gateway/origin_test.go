@@ -29,6 +29,7 @@ type origin struct {
 	raw   []byte
 	conns map[net.Conn]bool
 	count atomic.Int64 // connections accepted
+	muted atomic.Bool  // what comes is not kept
 	wait  sync.WaitGroup
 }
 
@@ -163,6 +164,9 @@ func (c *chunks) Read(p []byte) (int, error) {
 type originTap struct{ o *origin }
 
 func (t originTap) Write(p []byte) (int, error) {
+	if t.o.muted.Load() {
+		return len(p), nil
+	}
 	t.o.mu.Lock()
 	t.o.raw = append(t.o.raw, p...)
 	t.o.mu.Unlock()
