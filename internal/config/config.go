@@ -83,6 +83,8 @@ type Config struct {
 	Aliases        []Alias
 	Authentication Authentication
 	Network        Network
+	Circuits       []Circuit
+	Routes         Routes
 	Limits         Limits
 	PAC            PAC
 	CA             CA

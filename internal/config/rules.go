@@ -18,6 +18,7 @@ func (w *walker) rules(c *Config) {
 	w.ringRules(c)
 	w.hostRules(c)
 	w.nameRules(c)
+	w.circuitRules(c)
 	if l := c.Limits; l.Connections.V > 0 && l.ConnectionsPerClient.V > l.Connections.V {
 		w.add(finding.New("config.limit-above-whole", finding.Error, l.ConnectionsPerClient.Pos,
 			"value", strconv.Itoa(l.ConnectionsPerClient.V), "whole", strconv.Itoa(l.Connections.V)))

@@ -67,6 +67,14 @@ var settings = sync.OnceValue(func() []field[Config] {
 			JA: "ゲートウェイの上限。変更は次回の起動で反映されます。",
 			EN: "Limits of the gateway. A change takes effect at the next start.",
 		}, limitSettings()),
+		groups("circuits", func(c *Config) *[]Circuit { return &c.Circuits }, func(c *Circuit) *finding.Pos { return &c.Pos }, text{
+			JA: "ExpressRoute 回線。`sekisho route` の判定に使います。",
+			EN: "ExpressRoute circuits, for the answers of `sekisho route`.",
+		}, circuitSettings()),
+		group("routes", func(c *Config) *Routes { return &c.Routes }, nil, text{
+			JA: "経路の判定に使う、そのほかの情報。",
+			EN: "What else is known for the answers of `sekisho route`.",
+		}, routesSettings()),
 		group("pac", func(c *Config) *PAC { return &c.PAC }, nil, text{
 			JA: "PAC ファイルへの追加。",
 			EN: "Additions to the PAC file.",

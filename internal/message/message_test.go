@@ -20,7 +20,8 @@ import (
 
 // sameInBothLanguages lists the texts that are the same in Japanese: names of products and protocols, and abbreviations
 // that Japanese administrators write as they are. A new one is added here on purpose, not by forgetting to translate.
-var sameInBothLanguages = []string{"ExpressRoute", "ID", "SNI", "TLS", "URL", "WebSocket"}
+var sameInBothLanguages = []string{"Azure Front Door", "Azure Peering Service", "ExpressRoute", "ExpressRoute + IPsec", "ExpressRoute Direct + MACsec", "Global Secure Access",
+	"Microsoft Azure", "NG", "OK", "ID", "SNI", "TLS", "URL", "WebSocket"}
 
 // files reads the shipped text files: language, then id, then text. It fails the test for a file that is not a flat map
 // of texts.
