@@ -93,7 +93,7 @@ func Stale(ages []Age) finding.List {
 			continue
 		}
 		count := len(names)
-		if shown := 5; count > shown { // chosen: a line that people read; JSON has all
+		if shown := 3; count > shown { // chosen: a line that people read; JSON has all
 			names = append(names[:shown], "...")
 		}
 		list = append(list, finding.New(kind.code, finding.Warning, finding.Pos{}, "count", strconv.Itoa(count),

@@ -30,6 +30,10 @@ type featureRow struct {
 	Hosts    int                 `json:"hosts"`
 	Prefixes int                 `json:"prefixes"`
 	Newest   string              `json:"newest_source_date"`
+	Oldest   string              `json:"oldest_source_date"`
+	AgeDays  int                 `json:"age_days"` // of the oldest source
+	Stale    bool                `json:"stale"`    // a source is past the age at which answers warn
+	Sources  []catalog.Age       `json:"sources"`
 }
 
 func (a *app) catalogListCommand() *cobra.Command {
@@ -41,35 +45,40 @@ func (a *app) catalogListCommand() *cobra.Command {
 			return err
 		}
 		var list []featureRow
+		most := a.maxAge()
 		for _, f := range snapshot.Features() {
-			list = append(list, summarise(snapshot, f))
+			list = append(list, summarise(snapshot, f, most))
 		}
+		ages := a.ages(snapshot.Sets())
 		if o.format == "json" {
 			return a.printJSON(struct {
-				Catalog  string       `json:"catalog_version"`
-				Features []featureRow `json:"features"`
-			}{snapshot.Version(), list})
+				Catalog  string        `json:"catalog_version"`
+				Date     string        `json:"catalog_date"` // the newest reading of a source
+				Sources  []catalog.Age `json:"sources"`
+				Features []featureRow  `json:"features"`
+			}{snapshot.Version(), snapshot.Date().Format(time.DateOnly), ages, list})
 		}
 		r := rows{columns: []column{
 			{"feature", a.t("catalog.column.feature")}, {"sets", a.t("catalog.column.sets")}, {"hosts", a.t("catalog.column.hosts")},
-			{"prefixes", a.t("catalog.column.prefixes")}, {"date", a.t("catalog.column.date")}, {"title", a.t("catalog.column.title")},
+			{"prefixes", a.t("catalog.column.prefixes")}, {"date", a.t("catalog.column.date")}, {"age_days", a.t("catalog.column.age")}, {"title", a.t("catalog.column.title")},
 		}}
 		for _, f := range list {
 			r.cells = append(r.cells, []string{string(f.ID), strconv.Itoa(f.Sets), strconv.Itoa(f.Hosts), strconv.Itoa(f.Prefixes),
-				f.Newest, f.Title.In(a.printer.Language())})
+				f.Newest, strconv.Itoa(f.AgeDays), f.Title.In(a.printer.Language())})
 		}
 		if o.format == "csv" {
 			return a.printCSV(r)
 		}
 		a.printTable(r)
 		a.notef("%s\n", a.t("catalog.version", "version", snapshot.Version()))
+		a.warnAges(ages)
 		return nil
 	}
 	return c
 }
 
 // summarise counts what a feature names by itself, without the features that come with it.
-func summarise(snapshot *catalog.Snapshot, f *catalog.Feature) featureRow {
+func summarise(snapshot *catalog.Snapshot, f *catalog.Feature, maxDays int) featureRow {
 	count := snapshot.CountFeature(f.ID)
 	row := featureRow{ID: f.ID, Title: f.Title, Requires: f.Requires, Sets: count.Sets, Hosts: count.Hosts, Prefixes: count.Prefixes}
 	var newest time.Time
@@ -77,6 +86,11 @@ func summarise(snapshot *catalog.Snapshot, f *catalog.Feature) featureRow {
 		if set.Source.Date.After(newest) {
 			newest, row.Newest = set.Source.Date, set.Source.DateText()
 		}
+	}
+	row.Sources = catalog.Ages(snapshot.SetsOf(f.ID), time.Now(), maxDays)
+	row.Stale = anyStale(row.Sources)
+	if len(row.Sources) > 0 {
+		row.AgeDays, row.Oldest = row.Sources[0].AgeDays, row.Sources[0].Date
 	}
 	return row
 }
@@ -99,9 +113,10 @@ func (a *app) catalogShowCommand() *cobra.Command {
 			return a.unknownFeature(snapshot, args[0])
 		}
 		var sets []setRow
+		most := a.maxAge()
 		for _, id := range feature.Claims {
 			if set, ok := snapshot.Set(id); ok {
-				sets = append(sets, describe(snapshot, set))
+				sets = append(sets, describe(snapshot, set, set.Source.Age(time.Now(), most)))
 			}
 		}
 		if o.format == "json" {
@@ -109,9 +124,10 @@ func (a *app) catalogShowCommand() *cobra.Command {
 				featureRow
 				About catalog.Text `json:"about"`
 				List  []setRow     `json:"list"`
-			}{summarise(snapshot, feature), feature.About, sets})
+			}{summarise(snapshot, feature, most), feature.About, sets})
 		}
 		a.printFeature(feature, sets)
+		a.warnAges(a.ages(snapshot.SetsOf(feature.ID)))
 		return nil
 	}
 	return c
@@ -142,6 +158,8 @@ type setRow struct {
 	SourceURL    string       `json:"source_url"`
 	Date         string       `json:"date"`
 	SourceTitle  catalog.Text `json:"source_title"`
+	AgeDays      int          `json:"age_days"`
+	Stale        bool         `json:"stale"`
 	Withdrawn    bool         `json:"withdrawn"`
 	WithdrawnOn  string       `json:"withdrawn_on,omitempty"`
 }
@@ -193,11 +211,11 @@ type ends struct {
 	To   catalog.Text `json:"to"`
 }
 
-func describe(snapshot *catalog.Snapshot, set *catalog.Set) setRow {
+func describe(snapshot *catalog.Snapshot, set *catalog.Set, age catalog.Age) setRow {
 	row := setRow{
 		ID: set.ID.String(), Title: set.Title, Category: set.Category.String(), Required: set.Required, LostWithout: set.LostWithout,
 		ExpressRoute: set.ExpressRoute.String(), Ports: set.Ports.String(), Condition: set.Condition, Note: set.Note,
-		Source: set.Source.ID, SourceURL: set.Source.URL, Date: set.Source.DateText(), Withdrawn: !set.Withdrawn.IsZero(),
+		Source: set.Source.ID, SourceURL: set.Source.URL, Date: set.Source.DateText(), AgeDays: age.AgeDays, Stale: age.Stale, Withdrawn: !set.Withdrawn.IsZero(),
 		Hosts: []string{}, Prefixes: []string{}, ServiceTags: set.Tags, When: set.When,
 		Direction: set.Direction.String(), Anywhere: set.Anywhere, StorageNames: set.StorageNames, SourceTitle: set.Source.Title,
 		Handling: statements(snapshot, set),
@@ -303,7 +321,7 @@ func (a *app) printFeature(f *catalog.Feature, sets []setRow) {
 			a.printf("  %s\n", a.t("catalog.when", "values", words))
 		}
 		a.printf("%s", fold(s.Prefixes, 4, 100))
-		a.printf("  %s\n", a.t("catalog.source", "source", cmp.Or(s.SourceURL, s.SourceTitle.In(lang)), "date", cmp.Or(s.Date, a.t("catalog.undated"))))
+		a.printf("  %s\n", a.t("catalog.source", "source", cmp.Or(s.SourceURL, s.SourceTitle.In(lang)), "date", cmp.Or(s.Date, a.t("catalog.undated")), "days", strconv.Itoa(s.AgeDays)))
 	}
 }
 

@@ -66,6 +66,13 @@ func (a *app) exportArea(area, kind string) error {
 	for _, l := range lines {
 		a.printf("%s\n", l)
 	}
+	var sets []*catalog.Set
+	for _, set := range snapshot.Sets() {
+		if set.ID.Cloud == m365.Worldwide.Cloud() && strings.EqualFold(set.Area, area) && (set.ID.Source == m365.Worldwide.Source() || set.ID.Source == "intune-page") {
+			sets = append(sets, set)
+		}
+	}
+	a.warnAges(a.ages(sets))
 	return nil
 }
 
@@ -106,6 +113,11 @@ func (a *app) exportFeature(name, kind string) error {
 	for _, l := range e.Lines {
 		a.printf("%s\n", l)
 	}
+	features := []catalog.FeatureID{catalog.FeatureID(name)}
+	if name == feed.InUse {
+		features = used
+	}
+	a.warnAges(a.ages(snapshot.SetsOf(features...)))
 	if e.Direction == catalog.Inbound {
 		a.notef("%s\n", a.t("catalog.export.inbound"))
 	}

@@ -110,6 +110,9 @@ func (a *app) lookupCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if !c.Flags().Changed("warn-age") {
+			*warnAge = a.maxAge()
+		}
 		book := explain.NewBook(explain.Context{
 			Subject: subject, Program: program, Catalog: snapshot, Now: time.Now(), Tags: tags, TagFiles: tagFiles,
 			WarnAge: time.Duration(*warnAge) * 24 * time.Hour,
@@ -147,6 +150,7 @@ func (a *app) lookup(ctx context.Context, input *targets, book *explain.Book, fo
 		if age := book.CatalogAge(); age.Stale {
 			a.printFinding(explain.CatalogStale(age), "")
 		}
+		a.printFindings(book.ListsStale())
 		for _, f := range book.TagFiles() {
 			if f.Stale {
 				a.printFinding(explain.TagsStale(f), "")

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sekisho/internal/catalog"
 	"sekisho/internal/endpoint"
 	"sekisho/internal/explain"
 	"sekisho/internal/finding"
@@ -46,6 +47,7 @@ func (a *app) policyCheckCommand() *cobra.Command {
 			asked, found = &answer, append(found, more...).Sort()
 		}
 		residual := program.Residual()
+		ages := a.ages(program.Catalog().SetsOf(program.Features()...))
 		if o.format == "json" {
 			if err := a.printJSON(struct {
 				Policy   string       `json:"policy_hash"`
@@ -53,7 +55,9 @@ func (a *app) policyCheckCommand() *cobra.Command {
 				Findings finding.List `json:"findings"`
 				Residual finding.List `json:"residual"`
 				Online   *node.Online `json:"online,omitempty"`
-			}{program.Hash(), program.CatalogVersion(), orEmpty(found), orEmpty(residual), asked}); err != nil {
+				// Sources are those of the features in use, with their ages.
+				Sources []catalog.Age `json:"sources"`
+			}{program.Hash(), program.CatalogVersion(), orEmpty(found), orEmpty(residual), asked, ages}); err != nil {
 				return err
 			}
 		} else {
@@ -61,6 +65,7 @@ func (a *app) policyCheckCommand() *cobra.Command {
 			a.printOnline(asked)
 			a.printList("policy.check.findings", found)
 			a.printList("policy.check.residual", residual)
+			a.warnAges(ages) // of the data, not of the policy: --strict does not count it
 		}
 		if *strict && len(found.Of(finding.Warning)) > 0 {
 			return errFound
@@ -167,6 +172,7 @@ func (a *app) policyExplainCommand() *cobra.Command {
 		}
 		book := explain.NewBook(explain.Context{
 			Subject: subject, Program: program, Catalog: snapshot, Now: time.Now(), Tags: tags, TagFiles: tagFiles,
+			WarnAge: time.Duration(a.maxAge()) * 24 * time.Hour,
 		})
 		var answers []explain.Answer
 		for _, arg := range args {

@@ -9,6 +9,7 @@ import (
 
 	"sekisho/internal/catalog"
 	"sekisho/internal/endpoint"
+	"sekisho/internal/finding"
 	"sekisho/internal/servicetags"
 )
 
@@ -108,6 +109,13 @@ func (b *Book) join() {
 func (b *Book) CatalogAge() CatalogAge {
 	return CatalogAge{Version: b.c.Catalog.Version(), AgeDays: days(b.c.Catalog.Date(), b.c.Now),
 		Stale: b.c.Now.Sub(b.c.Catalog.Date()) > cmp.Or(b.c.WarnAge, warnCatalog)}
+}
+
+// ListsStale warns of the lists that are past their age, whatever is asked. Pages are told with the answers that rest on
+// them.
+func (b *Book) ListsStale() finding.List {
+	ages := catalog.Ages(b.c.Catalog.Sets(), b.c.Now, int(b.c.WarnAge/(24*time.Hour)))
+	return catalog.Stale(slices.DeleteFunc(ages, func(a catalog.Age) bool { return !a.List }))
 }
 
 // TagFiles say which service tags answer; an empty list when none were imported.
