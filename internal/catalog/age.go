@@ -57,12 +57,23 @@ func (s *Source) Age(now time.Time, maxDays int) Age {
 // Ages returns the age of every source that sets claim by, each once, oldest first. Sets that do not apply to this
 // organisation are left out. Withdrawn ones count: that something was withdrawn is a word of its source.
 func Ages(sets []*Set, now time.Time, maxDays int) []Age {
+	var sources []*Source
+	for _, set := range sets {
+		if set.Applies != No {
+			sources = append(sources, set.Source)
+		}
+	}
+	return SourceAges(sources, now, maxDays)
+}
+
+// SourceAges returns the age of every source, each once, oldest first; nil ones are left out.
+func SourceAges(sources []*Source, now time.Time, maxDays int) []Age {
 	out := []Age{}
 	seen := map[string]bool{}
-	for _, set := range sets {
-		if set.Source != nil && set.Applies != No && !seen[set.Source.ID] {
-			seen[set.Source.ID] = true
-			out = append(out, set.Source.Age(now, maxDays))
+	for _, s := range sources {
+		if s != nil && !seen[s.ID] {
+			seen[s.ID] = true
+			out = append(out, s.Age(now, maxDays))
 		}
 	}
 	slices.SortStableFunc(out, func(a, b Age) int { return b.AgeDays - a.AgeDays })

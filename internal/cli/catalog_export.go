@@ -68,7 +68,7 @@ func (a *app) exportArea(area, kind string) error {
 	}
 	var sets []*catalog.Set
 	for _, set := range snapshot.Sets() {
-		if set.ID.Cloud == m365.Worldwide.Cloud() && strings.EqualFold(set.Area, area) && (set.ID.Source == m365.Worldwide.Source() || set.ID.Source == "intune-page") {
+		if set.ID.Cloud == m365.Worldwide.Cloud() && strings.EqualFold(set.Area, area) && (set.ID.Source == m365.Worldwide.Source() || set.ID.Source == m365.IntuneSource) {
 			sets = append(sets, set)
 		}
 	}

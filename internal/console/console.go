@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"time"
 
+	"sekisho/internal/catalog"
+	"sekisho/internal/catalog/library"
 	"sekisho/internal/explain"
 	"sekisho/internal/finding"
 	"sekisho/internal/message"
@@ -41,14 +43,21 @@ type Status struct {
 	CatalogDate    time.Time `json:"catalog_date"`
 	// ServiceTags are the imported service tags with their age; empty when nobody imported any.
 	ServiceTags []explain.TagFile `json:"service_tags"`
-	Gateway     string            `json:"gateway"` // as clients see it
-	PAC         string            `json:"pac"`
-	Root        string            `json:"root"`
-	Features    []Feature         `json:"features"`
-	Rings       []Ring            `json:"rings"`
-	Traffic     Traffic           `json:"traffic"`
-	Audit       Audit             `json:"audit"`
-	Warnings    finding.List      `json:"warnings"`
+	// Sources are those of the features in use with their ages, oldest first.
+	Sources []catalog.Age `json:"catalog_sources"`
+	// Updating says that the lists are fetched from time to time; Updates what came of it, by list.
+	Updating bool              `json:"catalog_updating"`
+	Updates  []library.Attempt `json:"catalog_updates"`
+	// Waiting is the version of the catalog that waits for approval; "" when none does.
+	Waiting  string       `json:"catalog_waiting"`
+	Gateway  string       `json:"gateway"` // as clients see it
+	PAC      string       `json:"pac"`
+	Root     string       `json:"root"`
+	Features []Feature    `json:"features"`
+	Rings    []Ring       `json:"rings"`
+	Traffic  Traffic      `json:"traffic"`
+	Audit    Audit        `json:"audit"`
+	Warnings finding.List `json:"warnings"`
 }
 
 // Feature is one feature in use.

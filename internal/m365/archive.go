@@ -11,8 +11,8 @@ import (
 	"sekisho/internal/endpoint"
 )
 
-// intuneSource is the page whose rows stand under the area MEM: the web service's own are no longer accurate.
-const intuneSource = "intune-page"
+// IntuneSource is the page whose rows stand under the area MEM: the web service's own are no longer accurate.
+const IntuneSource = "intune-page"
 
 // RowsOf returns what a snapshot holds for an instance in the service's form, in canonical order: the rows of its
 // list, and for Worldwide the rows of the Intune page under the area MEM. Withdrawn claims are left out. Numbers are
@@ -40,7 +40,7 @@ func RowsOf(s *catalog.Snapshot, instance Instance) []Row {
 		}
 	}
 	for _, set := range sets {
-		if instance == Worldwide && set.ID.Source == intuneSource && set.ID.Cloud == instance.Cloud() && set.Area == AreaIntune && set.Withdrawn.IsZero() {
+		if instance == Worldwide && set.ID.Source == IntuneSource && set.ID.Cloud == instance.Cloud() && set.Area == AreaIntune && set.Withdrawn.IsZero() {
 			add(set, AreaIntune)
 		}
 	}

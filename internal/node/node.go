@@ -190,6 +190,7 @@ func (n *Node) start(ctx context.Context) error {
 	if n.options.Load != nil && n.options.WatchEvery > 0 {
 		n.background(ctx, "file watch", n.watchFiles)
 	}
+	n.metrics.registry.MustRegister(newFreshness(n))
 	n.background(ctx, "catalog updates", n.keepCurrent)
 	return nil
 }
@@ -328,15 +329,15 @@ func (n *Node) parts(token string) ops.Parts {
 		Ready:   n.ready,
 		Metrics: n.metrics.handler(),
 		Console: console.Handler(n),
-		Lists:   m365.Handler(func() *m365.Archive { return n.current.Load().archive }),
+		Lists:   n.aged(m365.Handler(func() *m365.Archive { return n.current.Load().archive })),
 		Changes: func() []byte { return n.current.Load().changes },
-		Feeds: feed.Handler(func() feed.Current {
+		Feeds: n.aged(feed.Handler(func() feed.Current {
 			b := n.current.Load()
 			changed := b.installed
 			if at := tags.changed(); at.After(changed) {
 				changed = at
 			}
 			return feed.Current{Snapshot: b.edition.Catalog, InUse: b.edition.Program.Features(), Changed: changed, Tags: tags.of(b.edition.Catalog)}
-		}),
+		})),
 	}
 }

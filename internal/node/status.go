@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 
+	"sekisho/internal/catalog"
 	"sekisho/internal/console"
 	"sekisho/internal/explain"
 	"sekisho/internal/finding"
@@ -27,6 +28,7 @@ func (n *Node) warnings() finding.List {
 		list = append(list, finding.New("node.audit-store", finding.Warning, finding.Pos{}, "cause", audit.Store))
 	}
 	list = append(list, n.updateWarnings(n.current.Load())...)
+	list = append(list, catalog.Stale(n.ages(n.current.Load()))...)
 	_, problems := n.serviceTags()
 	return append(list, problems...)
 }
@@ -42,7 +44,7 @@ func (n *Node) serviceTags() ([]explain.TagFile, finding.List) {
 			list = append(list, f)
 		}
 	}
-	files := explain.TagFiles(manifests, n.options.Now(), 0)
+	files := explain.TagFiles(manifests, n.options.Now(), warnAge(n.current.Load()))
 	for _, f := range files {
 		if f.Stale {
 			list = append(list, explain.TagsStale(f))
@@ -61,8 +63,8 @@ func (n *Node) ready() ops.Readiness {
 	}
 	tags, _ := n.serviceTags()
 	return ops.Readiness{
-		ServiceTags: tags,
-		Ready:       !(n.spool.Full() && b.edition.WhenFull == gateway.RefuseAll), Edition: b.edition.Number, Policy: b.edition.Program.Hash(), Catalog: b.edition.Program.CatalogVersion(),
+		ServiceTags: tags, Sources: n.ages(b), Updates: n.attempts(), Updating: b.config.Catalog.Update.V, Waiting: b.waiting,
+		Ready: !(n.spool.Full() && b.edition.WhenFull == gateway.RefuseAll), Edition: b.edition.Number, Policy: b.edition.Program.Hash(), Catalog: b.edition.Program.CatalogVersion(),
 		Lab: n.options.Lab, Warnings: n.warnings(), Installed: b.installed, LastReload: n.lastReload.Load(),
 	}
 }
@@ -79,6 +81,7 @@ func (n *Node) Status() console.Status {
 		Warnings: n.warnings(),
 	}
 	s.ServiceTags, _ = n.serviceTags()
+	s.Sources, s.Updates, s.Updating, s.Waiting = n.ages(b), n.attempts(), b.config.Catalog.Update.V, b.waiting
 	audit := n.spool.Stats()
 	s.Audit = console.Audit{Pending: audit.Unstored, Lost: audit.Lost, Full: audit.Full}
 	for _, id := range program.Features() {

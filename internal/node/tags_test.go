@@ -40,7 +40,10 @@ func TestServiceTagsShowAtOnce(t *testing.T) {
 	}
 	const body = `{"changeNumber": 10, "cloud": "Public", "values": [{"name": "Storage", "properties": {"addressPrefixes": ["20.1.0.0/16"]}}]}`
 	put("ServiceTags_Public_20261116.json", body)
-	says("/readyz", `"ready": true`, `"version": "public-10"`, `"age_days": 7`, `"warnings": []`)
+	says("/readyz", `"ready": true`, `"version": "public-10"`, `"age_days": 7`)
+	if _, body := fetch(t, http.DefaultClient, base+"/readyz"); strings.Contains(body, "tags-stale") {
+		t.Errorf("service tags of a week are warned of: %s", body)
+	}
 	says("/api/status", `"version": "public-10"`)
 	says("/", "<code>public-10</code> (2026-11-16, 7 days old)")
 

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"time"
 
+	"sekisho/internal/catalog"
+	"sekisho/internal/catalog/library"
 	"sekisho/internal/explain"
 	"sekisho/internal/finding"
 )
@@ -53,10 +55,17 @@ type Readiness struct {
 	Catalog string `json:"catalog_version"`
 	// ServiceTags are the imported service tags with their age; empty when nobody imported any.
 	ServiceTags []explain.TagFile `json:"service_tags"`
-	Lab         bool              `json:"lab"`
-	Installed   time.Time         `json:"edition_since"`
-	LastReload  *LastReload       `json:"last_reload"` // null: none since the start
-	Warnings    finding.List      `json:"warnings"`
+	// Sources are those of the features in use with their ages, oldest first.
+	Sources []catalog.Age `json:"catalog_sources"`
+	// Updating says that the lists are fetched from time to time; Updates what came of it, by list.
+	Updating bool              `json:"catalog_updating"`
+	Updates  []library.Attempt `json:"catalog_updates"`
+	// Waiting is the version of the catalog that waits for approval; "" when none does.
+	Waiting    string       `json:"catalog_waiting"`
+	Lab        bool         `json:"lab"`
+	Installed  time.Time    `json:"edition_since"`
+	LastReload *LastReload  `json:"last_reload"` // null: none since the start
+	Warnings   finding.List `json:"warnings"`
 }
 
 // Handler joins parts into the mux of the operations listener. The methods of a path that exist but are not GET or
