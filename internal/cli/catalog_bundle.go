@@ -144,7 +144,7 @@ func (a *app) bundleTrustCommand() *cobra.Command {
 			return err
 		}
 		if len(args) == 0 {
-			signers, err := node.Signers(data)
+			signers, err := a.signers(data, nil)
 			if err != nil {
 				return err
 			}
@@ -221,11 +221,23 @@ func (a *app) bundleImportCommand() *cobra.Command {
 	return c
 }
 
-// signers are those whose bundles are taken: of the data folder, and those that the command line names.
+// signers are those whose bundles are taken: of the data folder, of the configuration, and those that the command line
+// names.
 func (a *app) signers(data string, named []string) ([]bundle.Key, error) {
 	signers, err := node.Signers(data)
 	if err != nil {
 		return nil, err
+	}
+	settings, err := a.settings()
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range settings.Catalog.BundleSigners {
+		key, err := bundle.ParseKey(s.V)
+		if err != nil {
+			return nil, finding.Fail("config.signer", nil, "value", s.V)
+		}
+		signers = append(signers, key)
 	}
 	for _, text := range named {
 		key, err := bundle.ParseKey(text)

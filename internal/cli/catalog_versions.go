@@ -167,10 +167,14 @@ func (a *app) catalogUseCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := shelf.Use(args[0]); err != nil {
+			name, err := versionNamed(shelf, args[0])
+			if err != nil {
 				return err
 			}
-			a.printf("%s\n", a.t("catalog.used", "version", args[0]))
+			if err := shelf.Use(name); err != nil {
+				return err
+			}
+			a.printf("%s\n", a.t("catalog.used", "version", name))
 			return nil
 		},
 	}

@@ -229,7 +229,8 @@ type Catalog struct {
 	Proxy          Value[string]   // http, https or socks5; "": as the environment says
 	IntervalHours  Value[int]
 	MaxDropPercent Value[int]
-	MaxAgeDays     Value[int] // 0: by the kind of source
+	MaxAgeDays     Value[int]      // 0: by the kind of source
+	BundleSigners  []Value[string] // whose bundles are imported: "ed25519:..."
 }
 
 // Lists are the names of the lists that can be fetched, as the section "catalog" and the command line call them.

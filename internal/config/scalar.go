@@ -114,6 +114,22 @@ func sentence() scalar[string] {
 	}
 }
 
+// signer is the public key of who signs bundles, as "sekisho catalog bundle keygen" prints it.
+func signer() scalar[string] {
+	const form = `^ed25519:[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$` // 32 bytes: the last character carries four bits
+	shape := regexp.MustCompile(form)
+	return scalar[string]{
+		scalarType: &scalarType{title: text{JA: "公開鍵 (ed25519: と 43 文字)", EN: "public key (ed25519: and 43 characters)"}, json: "string", pattern: form},
+		parse: func(s string) (string, *finding.Finding) {
+			if !shape.MatchString(s) {
+				return no[string](finding.New("config.signer", finding.Error, finding.Pos{}, "value", s))
+			}
+			return s, nil
+		},
+		print: same,
+	}
+}
+
 func line(s string) (string, *finding.Finding) {
 	trimmed := strings.TrimSpace(s)
 	switch {

@@ -364,6 +364,10 @@ func catalogSettings() []field[Catalog] {
 			JA: "新しい一覧から消えてよいホストとアドレス範囲の割合(%)。これを超える一覧は「sekisho catalog approve」まで使いません。",
 			EN: "Share of a list's hosts or address ranges, in percent, that a new one may drop. One that drops more waits for `sekisho catalog approve`.",
 		}).or("20"),
+		values("bundle-signers", signer(), func(c *Catalog) *[]Value[string] { return &c.BundleSigners }, text{
+			JA: "取り込みを許すバンドルの署名者の公開鍵。バンドルを作る側で「sekisho catalog bundle keygen」が表示します。「sekisho catalog bundle trust」で追加したものに加えて有効です。",
+			EN: "Signers whose bundles are imported, beside those of `sekisho catalog bundle trust`: the public key that `sekisho catalog bundle keygen` prints where the bundles are made.",
+		}).atLeast(1).eg("ed25519:11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"),
 		value("max-age-days", number(1, 3650, text{JA: "1 から 3650 の整数(日)", EN: "number from 1 to 3650 (days)"}), func(c *Catalog) *Value[int] { return &c.MaxAgeDays }, text{
 			JA: "情報源がこの日数より古いと警告します。日数は情報源自身の日付から数えます。省略すると、Microsoft 365 の一覧は 30 日、サービス タグは 14 日、ページは 365 日です。",
 			EN: "Age of a source past which answers warn, counted from the source's own date. Left out: 30 days for the Microsoft 365 lists, 14 for service tags, 365 for pages.",

@@ -336,11 +336,13 @@ func (c *comparison) stillOpen(rules map[ruleKey]policy.Rule, gone policy.Rule) 
 	return slices.Compact(out)
 }
 
-// handling lists what changed for hosts that a rule of either program names or covers.
+// handling lists what changed for hosts that both programs open: those that come or go are told as rules.
 func (c *comparison) handling(r *Report) {
-	rules := slices.Concat(c.in.Before.Program.AllowedPatterns(), c.in.After.Program.AllowedPatterns())
+	open := func(p *policy.Program, host endpoint.Pattern) bool {
+		return slices.ContainsFunc(p.AllowedPatterns(), func(rule policy.Rule) bool { return rule.Pattern.Covers(host) })
+	}
 	for _, h := range c.diff.Handling {
-		if slices.ContainsFunc(rules, func(rule policy.Rule) bool { return rule.Pattern.Covers(h.Pattern) }) {
+		if open(c.in.Before.Program, h.Pattern) && open(c.in.After.Program, h.Pattern) {
 			r.Handling = append(r.Handling, HandlingImpact{h, c.handlingForce(h)})
 		}
 	}
