@@ -20,8 +20,9 @@ import (
 //
 //	Decide(name) → resolve → Decide(address) → dial → 200 → ClientHello → Decide(TLS) → tunnel or intercept
 //
-// It reports whether the connection takes another request, which it does only after a 407.
-func (c *conn) connect(r *request, head *wire.RequestHead) (next bool) {
+// The connection takes another request only after a 407. A tunnel, and a connection that is read, may live on without
+// this goroutine.
+func (c *conn) connect(r *request, head *wire.RequestHead) after {
 	authority, f := c.connectTarget(r, head)
 	if f == nil {
 		f = c.identify(r, head, authority.Host)
@@ -37,10 +38,10 @@ func (c *conn) connect(r *request, head *wire.RequestHead) (next bool) {
 	if f != nil {
 		r.refuse(c.side, f)
 		if r.status == 407 && !c.side.closing {
-			return true
+			return goesOn
 		}
 		c.side.linger()
-		return false
+		return ends
 	}
 	defer func() {
 		if up != nil {
@@ -51,7 +52,7 @@ func (c *conn) connect(r *request, head *wire.RequestHead) (next bool) {
 	// The origin has answered the dial: what goes wrong from here on is between the two ends.
 	if _, err := c.timed.Write([]byte("HTTP/1.1 200 Connection established\r\n\r\n")); err != nil {
 		r.fail(clientFault(err))
-		return false
+		return ends
 	}
 	r.status = 200
 	r.accept, r.acceptLanguage = "", "" // no page can be shown any more
@@ -61,22 +62,23 @@ func (c *conn) connect(r *request, head *wire.RequestHead) (next bool) {
 	}
 	if f != nil {
 		c.closeWithAlert(r, f, first != nil)
-		return false
+		return ends
 	}
 	switch r.decision.Action {
 	case policy.Tunnel:
 		r.open()
-		c.relay(r, up, first)
+		taken := up
 		up = nil
+		return c.relay(r, taken, first)
 	case policy.Intercept:
 		r.open()
 		spare := up
 		up = nil
-		c.intercept(r, spare, first.Raw)
+		return c.intercept(r, spare, first.Raw)
 	default: // a decision that permits what cannot be done here
 		c.closeWithAlert(r, &fault{reason: policy.ReasonInternal, deny: true}, true)
 	}
-	return false
+	return ends
 }
 
 // connectTarget reads the name out of a CONNECT. Its Host field is not looked at: nothing of the head goes any

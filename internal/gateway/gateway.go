@@ -32,6 +32,7 @@ import (
 	"time"
 
 	"sekisho/internal/gateway/refusal"
+	"sekisho/internal/gateway/relay"
 	"sekisho/internal/gateway/upstream"
 )
 
@@ -60,6 +61,7 @@ type Gateway struct {
 	edition   atomic.Pointer[Edition]
 	steps     Steps
 	pool      *upstream.Pool
+	watch     *relay.Watch // of what is silent
 	pages     *refusal.Pages
 	pseudonym string      // of this gateway in Via
 	serverLog *log.Logger // of the HTTP/2 server: thrown away, because it quotes what clients send
@@ -82,6 +84,7 @@ func New(o Options) *Gateway {
 		lim: o.Limits.withDefaults(), rec: o.Recorder, log: o.Logger, metrics: o.Metrics, now: o.Now, newID: o.NewID,
 		steps:     defaultSteps(),
 		pool:      upstream.NewPool(upstream.PoolLimits{}),
+		watch:     relay.NewWatch(),
 		pages:     refusal.New(),
 		tickets:   &tls.Config{MinVersion: tls.VersionTLS12},
 		listeners: map[net.Listener]bool{},
@@ -253,10 +256,7 @@ func (g *Gateway) admit(tcp net.Conn) {
 	g.work.Add(1)
 	g.mu.Unlock()
 	g.metrics.Add(GaugeConnections, 1)
-	go func() {
-		defer g.work.Done()
-		c.serve()
-	}()
+	go c.serve() // work is done when the connection leaves
 }
 
 // dismiss ends the book-keeping of c.
@@ -309,5 +309,6 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 		<-done
 	}
 	g.pool.Close()
+	g.watch.Close()
 	return err
 }

@@ -90,18 +90,44 @@ func (s *side) takeBuffered(b []byte) []byte {
 	return b
 }
 
-// readHead waits for a request and reads its head. The head is valid until the next readHead.
+// rest gives back what a silent connection does not need. The next readHead takes it again.
+func (s *side) rest() {
+	s.release()
+	s.head, s.body = wire.RequestHead{}, wire.BodyReader{}
+}
+
+// parkAfter is how long a connection that is read is silent before it is parked (chosen: pages and their scripts ask
+// again within it).
+const parkAfter = time.Second
+
+// errSilent is a connection that may be parked.
+var errSilent = errors.New("nothing was said for as long as a connection keeps its goroutine")
+
+// readHead waits for a request and reads its head. The head is valid until the next readHead. Where the connection can
+// be parked, it returns errSilent when it is time to.
 func (s *side) readHead(wait time.Duration) (*wire.RequestHead, error) {
 	lim := &s.c.g.lim
 	s.timed.Alive = nil
 	s.forget()
+	if s.br == nil {
+		s.br = readers.Get().(*bufio.Reader)
+		s.br.Reset(s.stream)
+	}
 	if s.br.Buffered() == 0 {
 		s.c.waiting.Store(true)
 		if s.c.g.draining.Load() {
 			return nil, io.EOF
 		}
-		s.timed.ReadStall = wait
+		parks := s.stream != net.Conn(s.timed) && s.c.g.watch != nil && wait > 2*parkAfter
+		if parks {
+			wait = parkAfter
+		}
+		s.timed.ReadStall, s.timed.Pauses = wait, parks
 		_, err := s.br.Peek(1)
+		s.timed.Pauses = false
+		if errors.Is(err, upstream.ErrPaused) {
+			return nil, errSilent // and still waiting
+		}
 		s.c.waiting.Store(false)
 		if err != nil {
 			return nil, errIdle{err}

@@ -25,6 +25,11 @@ type reading struct {
 	now     atomic.Pointer[judged]
 	spare   atomic.Pointer[upstream.Conn] // dialled before the 200, until the first request takes it
 	handled atomic.Int64                  // streams of HTTP/2 that reached handle
+
+	// Of HTTP/1:
+	side  *side
+	own   holder    // the connection that an origin has tied to this one
+	until time.Time // while parked: when it has been idle for too long
 }
 
 // judged is the decision about a connection by one edition.
@@ -35,27 +40,44 @@ type judged struct {
 
 // intercept reads a connection: a leaf for exactly the judged name, then requests by HTTP/2 or HTTP/1.1, each judged
 // anew (serveRequest).
-func (c *conn) intercept(r *request, spare *upstream.Conn, raw []byte) {
+func (c *conn) intercept(r *request, spare *upstream.Conn, raw []byte) (next after) {
 	v := &reading{c: c, connect: r, opened: r.decision}
 	v.now.Store(&judged{r.edition, r.decision})
 	if spare != nil {
 		v.spare.Store(spare)
 	}
+	read := false
 	defer func() {
-		if up := v.takeSpare(); up != nil {
-			up.Close()
+		if next != lives {
+			v.over(read)
 		}
 	}()
 	if f := v.handshake(raw); f != nil {
 		r.fail(f)
-		return
+		return ends
 	}
+	read = true
 	c.g.metrics.Add(GaugeIntercepted, 1)
-	defer c.g.metrics.Add(GaugeIntercepted, -1)
 	if v.tls.ConnectionState().NegotiatedProtocol == "h2" {
 		v.serveHTTP2()
-	} else {
-		v.serveHTTP1()
+		return ends
+	}
+	c.setDrain(nil)
+	v.side = newSide(c, c.timed, v.tls)
+	return v.serveHTTP1(c.g.lim.KeepAlive)
+}
+
+// over gives back what the connection held beside the client's socket.
+func (v *reading) over(read bool) {
+	if up := v.takeSpare(); up != nil {
+		up.Close()
+	}
+	if read {
+		v.c.g.metrics.Add(GaugeIntercepted, -1)
+	}
+	v.own.close()
+	if v.side != nil {
+		v.side.release()
 	}
 }
 
@@ -108,24 +130,27 @@ func (v *reading) judge(e *Edition) policy.Decision {
 	return d
 }
 
-// serveHTTP1 serves one request after another.
-func (v *reading) serveHTTP1() {
-	c := v.c
-	s := newSide(c, c.timed, v.tls)
-	defer s.release()
-	own := &holder{}
-	defer own.close()
-	c.setDrain(nil)
-	wait := c.g.lim.KeepAlive
+// serveHTTP1 serves one request after another; it waits so long for the first. When the client is silent it hands the
+// connection to the watch, which calls Ready, and answers that it lives.
+func (v *reading) serveHTTP1(wait time.Duration) after {
+	c, s := v.c, v.side
 	r := new(request) // one after another: a request that has ended is in nobody's hands
 	for {
 		head, err := s.readHead(wait)
+		if err == errSilent {
+			if v.park() {
+				return lives
+			}
+			wait = max(time.Until(v.until), time.Millisecond)
+			continue
+		}
 		if err != nil {
 			s.refuseHead(err, v.begin(r, nil))
 			break
 		}
+		wait, v.until = c.g.lim.KeepAlive, time.Time{}
 		v.begin(r, head)
-		v.answer(r, s, head, own)
+		v.answer(r, s, head, &v.own)
 		if s.closing || c.g.draining.Load() {
 			if s.begun && (r.faultCode != "" || s.unread) {
 				s.linger()
@@ -134,6 +159,46 @@ func (v *reading) serveHTTP1() {
 		}
 	}
 	v.goodbye()
+	return ends
+}
+
+// park gives a silent connection to the watch: it keeps TLS and what identifies it, and neither goroutine nor buffer.
+func (v *reading) park() bool {
+	c := v.c
+	if v.until.IsZero() {
+		v.until = time.Now().Add(c.g.lim.KeepAlive - parkAfter)
+	}
+	v.side.rest()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.g.draining.Load() {
+		return false
+	}
+	id := c.g.watch.Park(c.tcp, v)
+	if id == 0 {
+		return false
+	}
+	c.parked = id
+	return true
+}
+
+// Left is how long the client may still be silent.
+func (v *reading) Left() time.Duration { return time.Until(v.until) }
+
+// Ready goes on with a connection that was parked.
+func (v *reading) Ready() {
+	next, whole := ends, false
+	defer func() {
+		v.c.survive(recover())
+		if next != lives {
+			v.over(true)
+			v.connect.endAnyway(&whole)
+			v.c.leave()
+		}
+	}()
+	wait := max(time.Until(v.until), time.Millisecond)
+	next = v.serveHTTP1(wait)
+	whole = true
 }
 
 // answer serves one request and ends it, whatever happens: a fault of ours leaves a record, too.

@@ -26,8 +26,8 @@ type conn struct {
 
 	waiting atomic.Bool // between two requests: nothing is lost when it ends
 	mu      sync.Mutex
-	ended   bool
 	tunnel  *tunnel // while bytes are relayed
+	parked  uint64  // in the watch, between two requests
 	onDrain func()  // how what is served now is told to finish
 }
 
@@ -43,7 +43,12 @@ func (g *Gateway) newConn(tcp net.Conn, client netip.Addr) *conn {
 // tunnel.go or intercept.go. A plain request goes on in plain.go. Whatever reads requests meets again in exchange.go,
 // where a request gets its headers and leaves. Refusals are written in refuse.go, records in record.go.
 func (c *conn) serve() {
-	defer c.leave()
+	lasts := false
+	defer func() {
+		if c.survive(recover()); !lasts {
+			c.leave()
+		}
+	}()
 	c.timed = upstream.NewTimed(c.tcp, c.g.lim.BodyStall, c.g.lim.WriteStall)
 	c.side = newSide(c, c.timed, c.timed)
 	wait := c.g.lim.FirstByte
@@ -53,41 +58,58 @@ func (c *conn) serve() {
 			c.refuseHead(err)
 			return
 		}
-		if !c.serveOne(c.begin(head), head) || c.g.draining.Load() {
+		var next after
+		if next = c.serveOne(c.begin(head), head); next != goesOn || c.g.draining.Load() {
+			lasts = next == lives
 			return
 		}
 		wait = c.g.lim.KeepAlive
 	}
 }
 
-// serveOne serves one request of the proxy port and ends it. It reports whether the connection takes another.
-func (c *conn) serveOne(r *request, head *wire.RequestHead) (next bool) {
+// after says what comes after a request of the proxy port.
+type after uint8
+
+const (
+	ends   after = iota // the connection ends
+	goesOn              // it takes another request
+	lives               // somebody else has it, and ends request and connection when it is over
+)
+
+// serveOne serves one request of the proxy port and ends it, unless it lives on.
+func (c *conn) serveOne(r *request, head *wire.RequestHead) (next after) {
 	whole := false
-	defer r.endAnyway(&whole)
+	defer func() {
+		if next != lives {
+			r.endAnyway(&whole)
+		}
+	}()
 	if head.Method == "CONNECT" {
 		next = c.connect(r, head)
-	} else {
-		next = c.plain(r, head)
+	} else if c.plain(r, head) {
+		next = goesOn
 	}
 	whole = true
 	return next
 }
 
-// leave ends the connection whatever happened. A panic is a fault of Sekisho: it is counted, and it ends this
-// connection only. Nothing was sent upstream on its account, because sending is the last step of a request.
-func (c *conn) leave() {
-	if fault := recover(); fault != nil {
+// survive notes a panic. It is a fault of Sekisho: it is counted, and it ends this connection only. Nothing was sent
+// upstream on its account, because sending is the last step of a request.
+func (c *conn) survive(fault any) {
+	if fault != nil {
 		c.g.metrics.Count(EventPanic)
 		c.g.log.Error("panic", "connection_id", c.id, "client", c.client.String(), "fault", panicText(fault), "stack", string(debug.Stack()))
 	}
-	c.mu.Lock()
-	c.ended = true
-	c.mu.Unlock()
+}
+
+// leave ends the connection whatever happened.
+func (c *conn) leave() {
 	c.tcp.Close()
 	if c.side != nil {
 		c.side.release()
 	}
 	c.g.dismiss(c)
+	c.g.work.Done()
 }
 
 // panicText tells the kind of a panic without its value, which may hold what a client sent.
@@ -123,6 +145,7 @@ func (c *conn) drain() {
 	}
 	if c.waiting.Load() {
 		c.tcp.Close()
+		c.g.watch.Wake(c.parked)
 	}
 }
 
@@ -131,8 +154,9 @@ func (c *conn) cut() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.tcp.Close()
+	c.g.watch.Wake(c.parked)
 	if c.tunnel != nil {
-		c.tunnel.origin.Close()
+		c.tunnel.end()
 	}
 }
 

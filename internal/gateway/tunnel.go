@@ -17,47 +17,72 @@ import (
 // tunnel is a connection whose bytes are relayed unseen. It holds no buffer and no limits of its own.
 type tunnel struct {
 	origin   net.Conn
+	relay    *relay.Tunnel // nil: the streams of an exchange are joined
 	ask      policy.Ask
 	hello    policy.Hello
 	decision policy.Decision
 	cut      bool // by a new edition
 }
 
-// relay hands the ClientHello on over the connection that was dialled before the 200, then everything that follows.
-func (c *conn) relay(r *request, up *upstream.Conn, first *hello.Hello) {
+// end ends the tunnel from another goroutine.
+func (t *tunnel) end() {
+	if t.relay != nil {
+		t.relay.Cut()
+		return
+	}
+	t.origin.Close()
+}
+
+// relay hands the ClientHello on over the connection that was dialled before the 200, then everything that follows. The
+// tunnel lives on without this goroutine, and tunnelOver ends it.
+func (c *conn) relay(r *request, up *upstream.Conn, first *hello.Hello) after {
 	up.Timed.Alive = func() bool { return !upstream.Gone(c.tcp) }
 	sent, received, f := c.introduce(r, up, first)
 	if f != nil {
 		up.Close()
 		r.up, r.down = sent, received
 		c.closeWithAlert(r, f, f.deny)
-		return
+		return ends
 	}
 	origin := up.Raw()
 	c.timed.Release()
 	c.side.release()
 	c.side, c.timed = nil, nil
+	r.up, r.down = sent, received
 	t := &tunnel{origin: origin, ask: r.ask, hello: r.hello, decision: r.decision}
-	c.mu.Lock()
-	c.tunnel = t
-	c.mu.Unlock()
-	c.rejudgeTunnel(r)
-	c.g.metrics.Add(GaugeTunnels, 1)
 	limits := relay.Limits{Idle: c.g.lim.TunnelIdle, HalfClosed: c.g.lim.TunnelHalfClosed}
 	if e := r.edition; e.Catalog != nil {
 		limits.Idle = max(limits.Idle, e.Catalog.Handling(r.decision.Host).IdleTimeout)
 	}
-	totals := relay.Join(c.tcp, origin, limits)
-	c.g.metrics.Add(GaugeTunnels, -1)
-	r.up, r.down = totals.Up+sent, totals.Down+received
+	c.g.metrics.Add(GaugeTunnels, 1)
+	edition := r.edition
 	c.mu.Lock()
+	c.tunnel = t
+	t.relay = relay.Start(c.g.watch, c.tcp, origin, limits, func(totals relay.Totals) { c.tunnelOver(r, t, totals) })
+	c.mu.Unlock()
+	c.rejudgeTunnel(edition)
+	return lives
+}
+
+// tunnelOver ends the CONNECT and its connection when the tunnel is over.
+func (c *conn) tunnelOver(r *request, t *tunnel, totals relay.Totals) {
+	whole := false
+	defer func() {
+		c.survive(recover())
+		r.endAnyway(&whole)
+		c.leave()
+	}()
+	c.g.metrics.Add(GaugeTunnels, -1)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r.up, r.down = r.up+totals.Up, r.down+totals.Down
 	c.tunnel = nil
 	if t.cut {
 		r.faultDetail = "edition-changed"
 	} else if totals.End == relay.Idle {
 		r.faultDetail = "tunnel-idle"
 	}
-	c.mu.Unlock()
+	whole = true
 }
 
 // introduce sends the ClientHello and passes the origin's first bytes back. An origin that asks for a second hello (RFC
@@ -131,10 +156,10 @@ func (c *conn) secondHello(r *request, first *hello.Hello, held []byte) ([]byte,
 	return append(second.Raw, held[len(held)-before.Len():]...), nil
 }
 
-// rejudgeTunnel looks at an edition that was loaded while the tunnel of r was being made: Load did not see it.
-func (c *conn) rejudgeTunnel(r *request) {
+// rejudgeTunnel looks at an edition that was loaded while a tunnel was being made under another: Load did not see it.
+func (c *conn) rejudgeTunnel(under *Edition) {
 	e := c.g.edition.Load()
-	if e == r.edition {
+	if e == under {
 		return
 	}
 	if e == nil {
@@ -153,8 +178,8 @@ func (c *conn) cutIfForbidden(e *Edition) {
 	}
 	t.cut = true
 	c.g.metrics.Count(EventTunnelCut)
-	t.origin.Close()
 	c.tcp.Close()
+	t.end()
 }
 
 func (g *Gateway) stillTunnel(e *Edition, t *tunnel) bool {
@@ -185,7 +210,7 @@ func (r *request) joinStreams(from io.Reader, to net.Conn, up *upstream.Conn) {
 	c.mu.Lock()
 	c.tunnel = t
 	c.mu.Unlock()
-	c.rejudgeTunnel(r)
+	c.rejudgeTunnel(r.edition)
 	idle := c.g.lim.TunnelIdle
 	up.Timed.ReadStall, up.Timed.Alive = idle, nil
 	c.timed.ReadStall, c.timed.Alive = idle, nil

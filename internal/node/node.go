@@ -192,6 +192,7 @@ func (n *Node) start(ctx context.Context) error {
 	}
 	n.metrics.registry.MustRegister(newFreshness(n))
 	n.background(ctx, "catalog updates", n.keepCurrent)
+	n.background(ctx, "memory", tidy)
 	return nil
 }
 

@@ -70,39 +70,34 @@ type Totals struct {
 	End      End
 }
 
-// Join relays between client and origin and returns when the tunnel is over; both are closed then. It takes the
-// calling goroutine and one more, which has ended when Join returns. To cut a tunnel, close either connection.
+// Join relays between client and origin and returns when the tunnel is over; both are closed then.
 func Join(client, origin net.Conn, lim Limits) Totals {
-	t := &tunnel{lim: lim.withDefaults()}
-	t.moved()
-	var totals Totals
-	var wait sync.WaitGroup
-	var upErr, downErr error
-	wait.Go(func() {
-		defer func() { // a fault here must not take the process down; it ends this tunnel
-			if recover() != nil {
-				upErr = errFault
-				client.Close()
-				origin.Close()
-			}
-		}()
-		totals.Up, upErr = t.pump(origin, client)
-		t.finish(origin, client, upErr)
-	})
-	totals.Down, downErr = t.pump(client, origin)
-	t.finish(client, origin, downErr)
-	wait.Wait()
-	client.Close()
-	origin.Close()
-	switch err := errors.Join(upErr, downErr); {
-	case err == nil:
-		totals.End = Finished
-	case errors.Is(err, errIdle):
-		totals.End = Idle
-	default:
-		totals.End = Broken
-	}
-	return totals
+	over := make(chan Totals)
+	Start(nil, client, origin, lim, func(t Totals) { over <- t })
+	return <-over
+}
+
+// Start relays between client and origin and returns at once. When the tunnel is over both are closed, and done is
+// called in a goroutine of its own. Each direction takes a goroutine while it moves bytes or has done so lately; with a
+// Watch, a silent one takes none. To cut a tunnel, call Cut: closing its connections does not wake what is parked.
+func Start(w *Watch, client, origin net.Conn, lim Limits, done func(Totals)) *Tunnel {
+	t := &Tunnel{lim: lim.withDefaults(), watch: w, client: client, origin: origin, begun: time.Now(), done: done}
+	t.up = direction{t: t, src: client, dst: origin}
+	t.down = direction{t: t, src: origin, dst: client}
+	go t.up.Ready() // each ends with its direction, or when it is parked
+	go t.down.Ready()
+	return t
+}
+
+// Cut ends the tunnel.
+func (t *Tunnel) Cut() {
+	t.mu.Lock()
+	t.over = true
+	t.mu.Unlock()
+	t.client.Close()
+	t.origin.Close()
+	t.watch.Wake(t.up.parked.Load())
+	t.watch.Wake(t.down.parked.Load())
 }
 
 var (
@@ -110,25 +105,111 @@ var (
 	errFault = errors.New("internal fault")
 )
 
-// tunnel is what the two directions share.
-type tunnel struct {
-	lim    Limits
-	last   atomic.Int64 // when a byte last moved, nanoseconds since start
-	half   atomic.Bool  // one direction has finished
-	origin time.Time
+// Tunnel is two joined connections. Obtain it from Start.
+type Tunnel struct {
+	lim            Limits
+	watch          *Watch
+	client, origin net.Conn
+	begun          time.Time
+	last           atomic.Int64 // when a byte last moved, nanoseconds since begun
+	half           atomic.Bool  // one direction has finished
+	done           func(Totals)
+
+	up, down direction
+
+	mu   sync.Mutex
+	over bool // cut, or ended by one direction: nothing is parked any more
+	ends int  // directions that have ended
 }
 
-func (t *tunnel) now() int64 {
-	if t.origin.IsZero() {
-		t.origin = time.Now() // the first call comes from Join, before the pumps
+// direction is one half of a tunnel. Its fields belong to the one goroutine that serves it, if any does.
+type direction struct {
+	t        *Tunnel
+	src, dst net.Conn
+	total    int64
+	err      error
+	last     int64         // when this direction last moved a byte
+	plain    bool          // splice does not work here
+	parked   atomic.Uint64 // as what it was last parked in the Watch
+}
+
+// Left is how long the tunnel may still stay silent.
+func (d *direction) Left() time.Duration { return d.t.left() }
+
+// Ready serves the direction until it has ended or is parked.
+func (d *direction) Ready() {
+	t := d.t
+	parked := false
+	defer func() { // a fault here must not take the process down; it ends this tunnel
+		if recover() != nil {
+			parked, d.err = false, errFault
+		}
+		if parked {
+			return
+		}
+		t.finish(d)
+		t.mu.Lock()
+		t.ends++
+		last := t.ends == 2
+		t.mu.Unlock()
+		if last {
+			t.finished()
+		}
+	}()
+	var err error
+	if parked, err = d.pump(); !parked { // otherwise d is another goroutine's already
+		d.err = err
 	}
-	return int64(time.Since(t.origin))
 }
 
-func (t *tunnel) moved() { t.last.Store(t.now()) }
+// finished tells that both directions have ended.
+func (t *Tunnel) finished() {
+	t.client.Close()
+	t.origin.Close()
+	totals := Totals{Up: t.up.total, Down: t.down.total}
+	switch err := errors.Join(t.up.err, t.down.err); {
+	case err == nil:
+		totals.End = Finished
+	case errors.Is(err, errIdle):
+		totals.End = Idle
+	default:
+		totals.End = Broken
+	}
+	t.done(totals)
+}
+
+// parkAfter is how long a direction is silent before it is parked (chosen: parking and waking cost some microseconds,
+// and a stack of a few KiB for a second is nothing).
+const parkAfter = time.Second
+
+// park hands the direction to the Watch. The caller returns when it answers true.
+func (d *direction) park() bool {
+	t := d.t
+	if t.watch == nil || t.left() < 2*parkAfter {
+		return false
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.over {
+		return false
+	}
+	id := t.watch.Park(d.src, d)
+	if id == 0 {
+		return false
+	}
+	d.parked.Store(id)
+	return true
+}
+
+func (t *Tunnel) now() int64 { return int64(time.Since(t.begun)) }
+
+func (d *direction) moved() {
+	d.last = d.t.now()
+	d.t.last.Store(d.last)
+}
 
 // left is how long the tunnel may still stay silent.
-func (t *tunnel) left() time.Duration {
+func (t *Tunnel) left() time.Duration {
 	limit := t.lim.Idle
 	if t.half.Load() {
 		limit = min(limit, t.lim.HalfClosed)
@@ -137,72 +218,75 @@ func (t *tunnel) left() time.Duration {
 }
 
 // finish hands the end of one direction on: a clean end as a half-close, anything else by ending both.
-func (t *tunnel) finish(dst, src net.Conn, err error) {
-	if err == nil {
+func (t *Tunnel) finish(d *direction) {
+	if d.err == nil {
 		t.half.Store(true)
-		if half, ok := dst.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
+		if half, ok := d.dst.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
 			// The other direction may be waiting under the long limit: let it look at the short one.
-			_ = dst.SetReadDeadline(time.Now().Add(max(t.left(), 0)))
+			_ = d.dst.SetReadDeadline(time.Now().Add(max(t.left(), 0)))
 			return
 		}
 	}
-	dst.Close()
-	src.Close()
+	t.Cut()
 }
 
-// pump moves bytes from src to dst until src has finished (nil error).
-func (t *tunnel) pump(dst, src net.Conn) (int64, error) {
-	a, okA := src.(*net.TCPConn)
-	b, okB := dst.(*net.TCPConn)
-	if okA && okB {
-		if n, handled, err := t.splice(b, a); handled {
-			return n, err
+// pump moves bytes until src has finished (nil error), or until it is parked.
+func (d *direction) pump() (parked bool, err error) {
+	a, okA := d.src.(*net.TCPConn)
+	b, okB := d.dst.(*net.TCPConn)
+	if okA && okB && !d.plain {
+		parked, handled, err := d.splice(b, a)
+		if handled {
+			return parked, err
 		}
+		d.plain = true
 	}
-	return t.copy(dst, src)
+	return false, d.copy()
 }
 
-// stillIdle is called when a read deadline has passed: it answers errIdle when the tunnel as a whole was silent for
-// too long, and otherwise sets the next deadline.
-func (t *tunnel) stillIdle(src net.Conn) error {
-	left := t.left()
+// patient sets the next deadline of a wait that begins or goes on: it ends when it is time to park, or when the tunnel
+// as a whole has been silent for too long.
+func (d *direction) patient(park bool) error {
+	left := d.t.left()
 	if left <= 0 {
 		return errIdle
 	}
-	return src.SetReadDeadline(time.Now().Add(left))
+	if park && d.t.watch != nil {
+		left = min(left, parkAfter)
+	}
+	return d.src.SetReadDeadline(time.Now().Add(left))
 }
 
 var buffers = sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }}
 
 // copy is pump for connections that are not both TCP.
-func (t *tunnel) copy(dst, src net.Conn) (int64, error) {
+func (d *direction) copy() error {
 	buf := buffers.Get().(*[]byte)
 	defer buffers.Put(buf)
-	var total int64
-	_ = src.SetReadDeadline(time.Now().Add(max(t.left(), 0)))
+	_ = d.patient(false)
 	for {
-		n, err := src.Read(*buf)
+		n, err := d.src.Read(*buf)
 		if n > 0 {
-			t.moved()
-			if err := dst.SetWriteDeadline(time.Now().Add(t.lim.Idle)); err != nil {
-				return total, err
+			d.moved()
+			if err := d.dst.SetWriteDeadline(time.Now().Add(d.t.lim.Idle)); err != nil {
+				return err
 			}
-			w, werr := dst.Write((*buf)[:n])
-			total += int64(w)
-			t.moved()
+			w, werr := d.dst.Write((*buf)[:n])
+			d.total += int64(w)
+			d.moved()
 			if werr != nil {
-				return total, notDeadline(werr)
+				return notDeadline(werr)
 			}
 		}
 		switch {
 		case err == io.EOF:
-			return total, nil
+			return nil
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			if err := t.stillIdle(src); err != nil {
-				return total, err
+			if err := d.patient(false); err != nil {
+				return err
 			}
 		case err != nil:
-			return total, err
+			return err
 		}
 	}
 }

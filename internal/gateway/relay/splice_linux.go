@@ -43,52 +43,57 @@ func (p *pipe) close() {
 }
 
 // splice is pump between two TCP connections. handled is false when nothing was moved and the kernel cannot do it.
-func (t *tunnel) splice(dst, src *net.TCPConn) (total int64, handled bool, err error) {
+func (d *direction) splice(dst, src *net.TCPConn) (parked, handled bool, err error) {
 	in, err := src.SyscallConn()
 	if err != nil {
-		return 0, false, nil
+		return false, false, nil
 	}
 	out, err := dst.SyscallConn()
 	if err != nil {
-		return 0, false, nil
+		return false, false, nil
 	}
 	f := flow{}
-	// One closure a direction for the whole life of the tunnel: a closure in the loop would be garbage for each round.
+	// One closure a direction for as long as it is served: a closure in the loop would be garbage for each round.
 	fill, drain := f.fill, f.drain
 	defer f.release()
-	_ = src.SetReadDeadline(time.Now().Add(max(t.left(), 0)))
+	if err := d.patient(true); err != nil {
+		return false, true, err
+	}
 	for {
 		if err := in.Read(fill); err != nil {
-			if errors.Is(err, os.ErrDeadlineExceeded) {
-				if err := t.stillIdle(src); err != nil {
-					return total, true, err
-				}
-				continue
+			if !errors.Is(err, os.ErrDeadlineExceeded) {
+				return false, true, err
 			}
-			return total, true, err
+			if time.Duration(d.t.now()-d.last) >= parkAfter && d.park() {
+				return true, true, nil
+			}
+			if err := d.patient(true); err != nil {
+				return false, true, err
+			}
+			continue
 		}
 		if f.err != nil {
-			if total == 0 && (errors.Is(f.err, unix.EINVAL) || errors.Is(f.err, unix.ENOSYS) || errors.Is(f.err, unix.EMFILE) || errors.Is(f.err, unix.ENFILE)) {
-				return 0, false, nil // nothing was taken from src: copying through memory loses nothing
+			if d.total == 0 && (errors.Is(f.err, unix.EINVAL) || errors.Is(f.err, unix.ENOSYS) || errors.Is(f.err, unix.EMFILE) || errors.Is(f.err, unix.ENFILE)) {
+				return false, false, nil // nothing was taken from src: copying through memory loses nothing
 			}
-			return total, true, f.err
+			return false, true, f.err
 		}
 		if f.held == 0 {
-			return total, true, nil // src has finished
+			return false, true, nil // src has finished
 		}
-		t.moved()
-		_ = dst.SetWriteDeadline(time.Now().Add(t.lim.Idle))
+		d.moved()
+		_ = dst.SetWriteDeadline(time.Now().Add(d.t.lim.Idle))
 		for f.held > 0 {
 			before := f.held
 			if err := out.Write(drain); err != nil {
-				return total, true, notDeadline(err)
+				return false, true, notDeadline(err)
 			}
 			if f.err != nil {
-				return total, true, f.err
+				return false, true, f.err
 			}
-			total += int64(before - f.held)
+			d.total += int64(before - f.held)
 		}
-		t.moved()
+		d.moved()
 	}
 }
 

@@ -10,6 +10,15 @@ import (
 // ErrGone is returned by a read of a Timed whose Alive answered false: nobody waits for the bytes any more.
 var ErrGone = errors.New("the other side of the exchange has gone away")
 
+// ErrPaused is returned by a read of a Timed that Pauses. It is temporary to crypto/tls, which can go on after it.
+var ErrPaused error = paused{}
+
+type paused struct{}
+
+func (paused) Error() string   { return "nothing came for a while" }
+func (paused) Timeout() bool   { return true }
+func (paused) Temporary() bool { return true }
+
 // StallError says that a connection moved nothing, or did not finish a phase, for as long as a limit allows.
 type StallError struct {
 	Op    string        // "read" or "write"
@@ -38,6 +47,8 @@ type Timed struct {
 	ReadStall time.Duration
 	// WriteStall is how long one Write may take no byte; 0 is no limit. It is kept to within a half.
 	WriteStall time.Duration
+	// Pauses makes a read that waited for ReadStall end with ErrPaused, after which the connection can be read on.
+	Pauses bool
 	// Phase is the moment by which everything being read must have come (a head, a handshake); zero is none.
 	Phase time.Time
 	// Alive, when set, is asked every 400 ms while a read waits; when it answers false the read ends with ErrGone.
@@ -67,6 +78,8 @@ func (t *Timed) Read(p []byte) (int, error) {
 		switch {
 		case !t.Phase.IsZero() && !now.Before(t.Phase):
 			return 0, &StallError{Op: "read", Limit: now.Sub(start)}
+		case t.ReadStall > 0 && now.Sub(start) >= t.ReadStall && t.Pauses:
+			return 0, ErrPaused
 		case t.ReadStall > 0 && now.Sub(start) >= t.ReadStall:
 			return 0, &StallError{Op: "read", Limit: t.ReadStall}
 		case t.Alive != nil && !t.Alive():
