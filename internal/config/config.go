@@ -96,7 +96,7 @@ type Config struct {
 // Files are the paths of the files that c names, without those that are not given.
 func (c *Config) Files() []string {
 	var files []string
-	for _, v := range []Value[string]{c.Authentication.Passwords, c.Authentication.Groups, c.Network.Trust} {
+	for _, v := range []Value[string]{c.Authentication.Passwords, c.Authentication.Groups, c.Network.Trust, c.Network.UpstreamProxy.Credentials} {
 		if v.V != "" {
 			files = append(files, v.V)
 		}
@@ -194,6 +194,7 @@ type Network struct {
 	Resolvers        []Value[netip.AddrPort]
 	Names            []Name
 	TunnelWithoutSNI []Value[endpoint.Pattern]
+	UpstreamProxy    UpstreamProxy
 }
 
 // Name is a host whose addresses are fixed.
@@ -209,6 +210,19 @@ type Limits struct {
 	ConnectionsPerClient Value[int]
 	TunnelIdleMinutes    Value[int]
 }
+
+// UpstreamProxy is the proxy through which the gateway goes out. Pos is zero when the section is absent: it goes out
+// directly.
+type UpstreamProxy struct {
+	Pos         finding.Pos
+	Address     Value[endpoint.Authority]
+	Credentials Value[string] // path, "" when it asks for none
+	Except      []Value[endpoint.Pattern]
+	Resolve     Value[bool]
+}
+
+// Enabled reports whether the gateway goes out through another proxy.
+func (u UpstreamProxy) Enabled() bool { return u.Pos.Known() }
 
 // PAC is what the PAC file says beside what the policy gives.
 type PAC struct {

@@ -28,6 +28,10 @@ func (w *walker) rules(c *Config) {
 			w.add(finding.New("config.dial-allowed-everything", finding.Error, p.Pos, "value", p.V.String()))
 		}
 	}
+	if u := c.Network.UpstreamProxy; u.Enabled() && u.Address.V != (endpoint.Authority{}) &&
+		(u.Address.V == c.URLs.Gateway.V || u.Address.V.Addr.IsValid() && netip.AddrPortFrom(u.Address.V.Addr, u.Address.V.Port) == c.Listen.Gateway.V) {
+		w.add(finding.New("config.upstream-proxy-itself", finding.Error, u.Address.Pos, "value", u.Address.V.String()))
+	}
 	if len(c.Features) == 0 && len(c.Hosts) == 0 && !w.findings.HasErrors() {
 		w.add(finding.New("config.nothing-allowed", finding.Warning, finding.Pos{File: w.file}))
 	}

@@ -283,6 +283,31 @@ func networkSettings() []field[Network] {
 			JA: "TLS のサーバー名(SNI)がなくてもトンネルを許可するホスト。",
 			EN: "Hosts whose tunnels may do without a TLS server name (SNI).",
 		}).atLeast(1).eg(`"*.push.example.com"`),
+		group("upstream-proxy", func(n *Network) *UpstreamProxy { return &n.UpstreamProxy }, func(u *UpstreamProxy) *finding.Pos { return &u.Pos }, text{
+			JA: "外部への通信を中継する上位プロキシ。省略すると接続先に直接接続します。ラボでは使いません。",
+			EN: "The proxy through which the gateway goes out. Without this section it reaches hosts directly. Not used under the lab.",
+		}, upstreamProxySettings()),
+	}
+}
+
+func upstreamProxySettings() []field[UpstreamProxy] {
+	return []field[UpstreamProxy]{
+		value("address", authority(), func(u *UpstreamProxy) *Value[endpoint.Authority] { return &u.Address }, text{
+			JA: "上位プロキシのホストとポート。接続先はホスト名で指定して CONNECT します。",
+			EN: "Host and port of the upstream proxy. It is asked for hosts by name, with CONNECT.",
+		}).must().eg("proxy.example.com:8080"),
+		value("credentials", filePath(), func(u *UpstreamProxy) *Value[string] { return &u.Credentials }, text{
+			JA: "上位プロキシの Basic 認証情報のファイル。1 行に「ユーザー名:パスワード」と書きます。",
+			EN: "File with the credentials for it (Basic): one line \"user:password\".",
+		}).eg("upstream.credentials"),
+		values("except", pattern(), func(u *UpstreamProxy) *[]Value[endpoint.Pattern] { return &u.Except }, text{
+			JA: "上位プロキシを通さず、直接接続するホスト。",
+			EN: "Hosts that are reached directly all the same.",
+		}).atLeast(1).eg(`"*.payroll.example.com"`),
+		value("resolve", yesNo(), func(u *UpstreamProxy) *Value[bool] { return &u.Resolve }, text{
+			JA: "ホスト名をゲートウェイでも解決し、接続してはならないアドレスが 1 つでも含まれていれば拒否します。外部の名前を解決できないネットワークでは false にします。その場合、アドレスの規則は上位プロキシの責任になります。",
+			EN: "Names are resolved here too, and refused when one of their addresses may not be dialled. Say false where the network cannot resolve names of the Internet; the rules on addresses are then the upstream proxy's to keep.",
+		}).or("true"),
 	}
 }
 

@@ -27,6 +27,9 @@ func (c *conn) connect(r *request, head *wire.RequestHead) after {
 	if f == nil {
 		f = c.identify(r, head, authority.Host)
 	}
+	if f == nil && c.g.cameThrough(head.Fields) {
+		f = &fault{reason: refusal.Loop, deny: true}
+	}
 	if f == nil {
 		r.ask = policy.Ask{Subject: r.subject, Authority: authority}
 		f = r.judge()
@@ -168,6 +171,9 @@ func (g *Gateway) recordable(e *Edition, d policy.Decision) *fault {
 // the one to use when the connection is nil because a kept one waits for this very address.
 func (r *request) reach(ctx context.Context, d policy.Decision, pooled bool) (*upstream.Conn, policy.Decision, *fault) {
 	g, e := r.c.g, r.edition
+	if p := e.Network.parentFor(d.Host); p != nil {
+		return r.through(ctx, p, d, pooled)
+	}
 	addrs, f := r.addresses(ctx, d)
 	if f != nil {
 		return nil, d, f
@@ -207,7 +213,7 @@ func (r *request) reach(ctx context.Context, d policy.Decision, pooled bool) (*u
 	case refused != nil:
 		return nil, *refused, denied(*refused)
 	}
-	return nil, d, resolveFault(errors.New("no address"))
+	return nil, d, resolveFault(errNoAddress)
 }
 
 // addresses resolves the name of d. An address literal that was permitted stands for itself.
@@ -232,13 +238,13 @@ func (r *request) addresses(ctx context.Context, d policy.Decision) ([]netip.Add
 func (r *request) key(a netip.Addr) upstream.Key {
 	d := &r.decision
 	return upstream.Key{
-		Road: "direct", Host: d.Host, To: netip.AddrPortFrom(a, d.Port), TLS: !r.ask.Plain,
+		Road: r.edition.Network.road(d.Host), Host: d.Host, To: netip.AddrPortFrom(a, d.Port), TLS: !r.ask.Plain,
 		Roots: r.edition.Network.Roots, Profile: d.Profile,
 	}
 }
 
 func (g *Gateway) upstreamLimits() upstream.Limits {
-	return upstream.Limits{Dial: g.lim.Dial, Handshake: g.lim.OriginHandshake, ReadStall: g.lim.OriginStall, WriteStall: g.lim.WriteStall}
+	return upstream.Limits{Dial: g.lim.Dial, Parent: g.lim.Parent, Handshake: g.lim.OriginHandshake, ReadStall: g.lim.OriginStall, WriteStall: g.lim.WriteStall}
 }
 
 // sniKept bounds what a record keeps of a server name (chosen: a DNS name has at most 253 bytes).

@@ -20,6 +20,8 @@ type Network struct {
 	Resolve func(ctx context.Context, h endpoint.Host) ([]netip.Addr, error)
 	// Dial opens a TCP connection to exactly the address given.
 	Dial func(ctx context.Context, to netip.AddrPort) (net.Conn, error)
+	// Parent is the proxy through which origins are reached; nil: they are reached directly.
+	Parent *Parent
 	// Roots verify the certificates of origins; nil: the system's.
 	Roots *x509.CertPool
 }

@@ -224,7 +224,7 @@ func (x *exchange) connect(fresh bool) *fault {
 	}
 	// The address that was judged when the connection was opened is tried before the name is asked again: where a name
 	// has several, requests keep to one and find each other's kept connections.
-	if d := &r.decision; d.Addr.IsValid() {
+	if d := &r.decision; d.Addr.IsValid() && r.edition.Network.parentFor(d.Host) == nil {
 		g.metrics.Count(EventUpstreamDial)
 		if up, err := upstream.Dial(x.client.until(), r.key(d.Addr), r.edition.Network.Dial, g.upstreamLimits()); err == nil {
 			x.up = up
@@ -386,6 +386,9 @@ func (x *exchange) relay(h *wire.ResponseHead) *fault {
 		body.copy = x.r.signIn.wantsBody(h, framing)
 		body.held = holding{account: x.r.c.account, lim: &x.r.c.g.lim}
 		defer body.held.end()
+	}
+	if x.parentRefused(h) {
+		return &fault{reason: refusal.UpstreamProxy, detail: "proxy-407"}
 	}
 	x.r.status = h.Status
 	n, err := x.client.answer(h, framing, body, body.body.Trailers)

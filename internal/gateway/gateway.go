@@ -130,7 +130,7 @@ func (g *Gateway) Load(e *Edition) {
 	if e == nil {
 		e = &Edition{}
 	}
-	g.pool.Flush(func(k upstream.Key) bool { return k.Roots == e.Network.Roots })
+	g.pool.Flush(func(k upstream.Key) bool { return k.Roots == e.Network.Roots && k.Road == e.Network.road(k.Host) })
 	g.mu.Lock()
 	var open []*conn
 	for c := range g.conns {

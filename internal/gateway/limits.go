@@ -43,6 +43,9 @@ type Limits struct {
 	Resolve time.Duration
 	// Dial is how long one address may take to accept; default 8 s (chosen: two lost SYN packets).
 	Dial time.Duration
+	// Parent is how long a parent proxy may take to answer a CONNECT; default 30 s (chosen: it resolves and dials in our
+	// stead, with tries of its own).
+	Parent time.Duration
 	// Addresses is how many addresses of a name are tried; default 3 (chosen).
 	Addresses int
 	// OriginHandshake is how long TLS with the origin may take; default 15 s (chosen).
@@ -90,6 +93,7 @@ func (l Limits) withDefaults() Limits {
 		{&l.Handshake, 15 * time.Second},
 		{&l.Resolve, 8 * time.Second},
 		{&l.Dial, 8 * time.Second},
+		{&l.Parent, 30 * time.Second},
 		{&l.OriginHandshake, 15 * time.Second},
 		{&l.SignInStall, 2 * time.Minute},
 		{&l.OriginStall, 35 * time.Minute},

@@ -103,6 +103,9 @@ func (c *conn) forward(r *request, head *wire.RequestHead) *fault {
 	x.body, x.trail, x.spare = in.body, in.trailers, up
 	x.out = in.outgoing(d, authority(d, 80))
 	x.out.Fields = append(x.out.Fields[:len(x.out.Fields):len(x.out.Fields)], wire.Field{Name: "Via", Value: "1.1 " + c.g.pseudonym})
+	if p := r.edition.Network.parentFor(d.Host); p != nil {
+		p.viaParent(&x.out)
+	}
 	whole := false
 	defer func() {
 		x.closeSpare() // the exchange may end before it is needed

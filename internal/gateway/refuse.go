@@ -60,6 +60,12 @@ func upstreamFault(err error) *fault {
 	}
 	f.detail = e.Step
 	switch {
+	case e.Step == upstream.StepParentRefuse:
+		f.reason, f.detail = refusal.UpstreamProxy, "proxy-"+strconv.Itoa(e.Status)
+	case e.Timeout() && (e.Step == upstream.StepParentDial || e.Step == upstream.StepParentAnswer):
+		f.reason, f.status = refusal.UpstreamProxy, 504
+	case e.Step == upstream.StepParentDial, e.Step == upstream.StepParentAnswer:
+		f.reason = refusal.UpstreamProxy
 	case e.Step == "certificate":
 		f.reason = refusal.UpstreamCertificate
 	case e.Timeout():

@@ -187,10 +187,11 @@ func (g *Gateway) stillTunnel(e *Edition, t *tunnel) bool {
 	return d.Verdict == policy.Permit && d.Action == t.decision.Action
 }
 
-// rejudge judges an open connection by another edition: the same question, the same address, the same hello.
+// rejudge judges an open connection by another edition: the same question, the same address, the same hello. A
+// connection through a parent has no address; where the other edition knows no parent, that is refused.
 func (g *Gateway) rejudge(e *Edition, ask policy.Ask, old policy.Decision, h policy.Hello) policy.Decision {
 	d := g.steps.Decide(e.Program, ask)
-	if d.Verdict == policy.Permit {
+	if d.Verdict == policy.Permit && (old.Addr.IsValid() || e.Network.parentFor(d.Host) == nil) {
 		d = g.steps.DecideAddr(e.Program, d, old.Addr)
 	}
 	if d.Verdict == policy.Permit && !ask.Plain {

@@ -30,6 +30,10 @@ func files(c *config.Config) finding.List {
 		_, err := originRoots(trust.V)
 		add(err, trust.Pos)
 	}
+	if credentials := c.Network.UpstreamProxy.Credentials; credentials.V != "" {
+		_, err := upstreamCredentials(credentials.V)
+		add(err, credentials.Pos)
+	}
 	if c.Authentication.Enabled() {
 		book, err := caller.Open(c.Authentication.Passwords.V, c.Authentication.Groups.V)
 		add(err, c.Authentication.Passwords.Pos)

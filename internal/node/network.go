@@ -23,12 +23,16 @@ func internet(c config.Network) (gateway.Network, error) {
 	if err != nil {
 		return gateway.Network{}, err
 	}
+	way, err := parent(c.UpstreamProxy)
+	if err != nil {
+		return gateway.Network{}, err
+	}
 	options := resolver.Options{Servers: values(c.Resolvers), System: resolve}
 	for _, n := range c.Names {
 		options.Static = append(options.Static, resolver.Static{Host: endpoint.Host(n.Host.V), Addrs: values(n.Addresses)})
 	}
 	dialer := &net.Dialer{KeepAlive: 30 * time.Second}
-	return gateway.Network{Resolve: resolver.New(options).Lookup, Roots: roots, Dial: func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+	return gateway.Network{Resolve: resolver.New(options).Lookup, Parent: way, Roots: roots, Dial: func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 		return dialer.DialContext(ctx, "tcp", to.String())
 	}}, nil
 }

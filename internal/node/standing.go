@@ -24,6 +24,11 @@ func standing(c *config.Config, view *catalog.Snapshot) finding.List {
 	if d := c.Network.DialAllowed; len(d) > 0 {
 		warn("node.standing-dial-allowed", d[0].Pos, "list", listed(d, netip.Prefix.String))
 	}
+	if u := c.Network.UpstreamProxy; u.Enabled() && !u.Resolve.V {
+		warn("node.standing-upstream-blind", u.Resolve.Pos, "proxy", u.Address.V.String())
+	} else if u.Enabled() {
+		found = append(found, finding.New("node.upstream-resolves", finding.Info, u.Address.Pos, "proxy", u.Address.V.String()))
+	}
 	for _, n := range c.Network.Names {
 		if class := view.Classify(endpoint.Host(n.Host.V)).Class; class != catalog.Ordinary {
 			warn("node.standing-name", n.Host.Pos, "host", n.Host.V, "class", class.String())

@@ -22,6 +22,10 @@ type Outgoing struct {
 	// waits for the origin's 100, whoever does not has answered the client itself.
 	Expect bool
 	Close  bool // send Connection: close
+	// Absolute writes the whole URL as the target, as a proxy is asked (RFC 9112, section 3.2.2): plain HTTP through a
+	// parent. ProxyAuthorization, where it is not "", is then sent to it; without Absolute it is refused.
+	Absolute           bool
+	ProxyAuthorization string
 }
 
 // AppendRequest appends the head of o to dst: the one serialiser of requests. It validates method, path, authority,
@@ -40,7 +44,13 @@ func AppendRequest(dst []byte, o *Outgoing, plan restrict.Plan) ([]byte, error) 
 	}
 	out := append(dst, o.Method...)
 	out = append(out, ' ')
-	out = append(out, o.Path...)
+	if o.Absolute {
+		out = append(out, "http://"...)
+		out = append(out, o.Authority...)
+	}
+	if !o.Absolute || o.Path != "*" { // OPTIONS * is asked through a proxy without a path (RFC 9112, section 3.2.4)
+		out = append(out, o.Path...)
+	}
 	out = append(out, " HTTP/1.1\r\nHost: "...)
 	out = append(out, o.Authority...)
 	out = append(out, "\r\n"...)
@@ -88,6 +98,9 @@ func AppendRequest(dst []byte, o *Outgoing, plan restrict.Plan) ([]byte, error) 
 	for i := range set {
 		out = appendField(out, set[i].Name, set[i].Value)
 	}
+	if o.ProxyAuthorization != "" {
+		out = appendField(out, "Proxy-Authorization", o.ProxyAuthorization)
+	}
 	out = o.appendFraming(out)
 	out = o.appendConnection(out, trailers)
 	return append(out, "\r\n"...), nil
@@ -114,6 +127,9 @@ func (o *Outgoing) check(set []restrict.Field) error {
 				return refuseField(CodePlanInvalid, set[i].Name)
 			}
 		}
+	}
+	if o.ProxyAuthorization != "" && !o.Absolute || control(o.ProxyAuthorization) >= 0 {
+		return refuseField(CodePlanInvalid, "Proxy-Authorization")
 	}
 	switch o.Framing.Kind {
 	case NoBody:

@@ -43,7 +43,7 @@ func Squid(s Setup) (*Process, error) {
 		return nil, err
 	}
 	var c strings.Builder
-	fmt.Fprintf(&c, "http_port %s ssl-bump tls-cert=%s generate-host-certificates=on dynamic_cert_mem_cache_size=16MB\n", addr, issuer)
+	fmt.Fprintf(&c, "http_access allow all\nhttp_port %s ssl-bump tls-cert=%s generate-host-certificates=on dynamic_cert_mem_cache_size=16MB\n", addr, issuer)
 	fmt.Fprintf(&c, "sslcrtd_program %s -s %s -M 16MB\nsslcrtd_children 4 startup=4\n", certgen, db)
 	fmt.Fprintf(&c, "tls_outgoing_options cafile=%s\n", trust)
 	fmt.Fprintf(&c, "acl step1 at_step SslBump1\nacl everywhere ssl::server_name %s\n", strings.Join(s.intercepted(), " "))
@@ -53,11 +53,51 @@ func Squid(s Setup) (*Process, error) {
 		name, value, _ := strings.Cut(h, ": ")
 		fmt.Fprintf(&c, "request_header_access %s deny all\nrequest_header_add %s \"%s\" signin\n", name, name, value)
 	}
+	return s.squid(squid, addr, c.String())
+}
+
+// SquidForward starts Debian's squid-openssl as it comes: it forwards, lets CONNECT through to port 443 alone, and reads
+// nothing. It goes out through Setup.Parent where there is one, and asks for Setup.User and Setup.Password where they
+// are set.
+func SquidForward(s Setup) (*Process, error) {
+	squid, err := find("squid", "Debian's squid-openssl")
+	if err != nil {
+		return nil, err
+	}
+	addr, err := s.prepare()
+	if err != nil {
+		return nil, err
+	}
+	var c strings.Builder
+	fmt.Fprintf(&c, "http_port %s\nacl ssl port 443\nacl tunnel method CONNECT\nhttp_access deny tunnel !ssl\n", addr)
+	if s.User != "" {
+		auth, err := find("basic_ncsa_auth", "Debian's squid-openssl")
+		if err != nil {
+			return nil, err
+		}
+		hash, err := exec.Command("openssl", "passwd", "-apr1", s.Password).Output()
+		if err != nil {
+			return nil, fmt.Errorf("openssl passwd: %w", err)
+		}
+		file := filepath.Join(s.Dir, "passwords")
+		if err := os.WriteFile(file, []byte(s.User+":"+string(hash)), 0o644); err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(&c, "auth_param basic program %s %s\nacl known proxy_auth REQUIRED\nhttp_access deny !known\n", auth, file)
+	}
+	c.WriteString("http_access allow all\n")
 	if s.Parent != "" {
 		host, port, _ := strings.Cut(s.Parent, ":")
 		fmt.Fprintf(&c, "cache_peer %s parent %s 0 no-query default\nnever_direct allow all\n", host, port)
 	}
-	c.WriteString("http_access allow all\ncache deny all\nshutdown_lifetime 0 seconds\nmax_filedescriptors 65536\n")
+	return s.squid(squid, addr, c.String())
+}
+
+// squid runs Squid by what is said so far and what every Squid here has.
+func (s *Setup) squid(squid, addr, text string) (*Process, error) {
+	var c strings.Builder
+	c.WriteString(text)
+	c.WriteString("cache deny all\nshutdown_lifetime 0 seconds\nmax_filedescriptors 65536\n")
 	fmt.Fprintf(&c, "access_log stdio:%s/access.log squid\ncache_log %s/cache.log\npid_filename %s/squid.pid\ncoredump_dir %s\n", s.Dir, s.Dir, s.Dir, s.Dir)
 	conf := filepath.Join(s.Dir, "squid.conf")
 	if err := os.WriteFile(conf, []byte(c.String()), 0o644); err != nil {

@@ -33,8 +33,10 @@ type Setup struct {
 	Tenants    string   // value of Restrict-Access-To-Tenants
 	Context    string   // value of Restrict-Access-Context
 	Bypass     []string // names that must never be read, for mitmproxy, which reads all others
-	// Parent is a proxy through which everything goes, host:port; "" for none. Squid and Sekisho know it.
-	Parent string
+	// Parent is a proxy through which everything goes, host:port; "" for none. SquidForward and Sekisho know it.
+	Parent         string
+	Blind          bool   // Sekisho leaves names to the parent
+	User, Password string // that SquidForward asks for, and Sekisho gives to its parent; "" for none
 	// Leaf is a file with certificate, chain and key for the sign-in names, for HAProxy, which mints none.
 	Leaf string
 	// Origin is where HAProxy sends what it terminates, host:port; it does not look names up for each request.

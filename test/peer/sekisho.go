@@ -33,13 +33,23 @@ func Sekisho(program string, s Setup) (*Process, error) {
 		if name[0] == '.' {
 			name = "*" + name
 		}
-		fmt.Fprintf(&c, "  - host: %q\n    handling: inspect\n    reason: to be compared\n", name)
+		fmt.Fprintf(&c, "  - host: %q\n    handling: inspect\n    plain-http: true\n    ports: tcp/80,443\n    reason: to be compared\n", name)
 	}
 	fmt.Fprintf(&c, "profiles:\n  - name: contoso-only\n    version: v1\n    permitted-tenants: [%s]\n    context: %s\n    consumer-accounts: block\n", s.Tenants, s.Context)
 	c.WriteString("rings:\n  - name: everyone\n    mode: enforce\n    profile: contoso-only\n")
 	fmt.Fprintf(&c, "network:\n  trust: %s\n", s.Trust)
 	if s.Parent != "" {
 		fmt.Fprintf(&c, "  upstream-proxy:\n    address: %s\n", s.Parent)
+		if s.Blind {
+			c.WriteString("    resolve: false\n")
+		}
+		if s.User != "" {
+			file := filepath.Join(s.Dir, "credentials")
+			if err := os.WriteFile(file, []byte(s.User+":"+s.Password+"\n"), 0o600); err != nil {
+				return nil, err
+			}
+			fmt.Fprintf(&c, "    credentials: %s\n", file)
+		}
 	}
 	conf := filepath.Join(s.Dir, "sekisho.yaml")
 	if err := os.WriteFile(conf, []byte(c.String()), 0o600); err != nil {

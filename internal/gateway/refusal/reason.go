@@ -19,6 +19,7 @@ const (
 	UpstreamTimeout     policy.Reason = "upstream-timeout"     // the origin did not answer in time
 	UpstreamHandshake   policy.Reason = "upstream-handshake"   // TLS with the origin failed
 	UpstreamCertificate policy.Reason = "upstream-certificate" // the origin's certificate does not verify
+	UpstreamProxy       policy.Reason = "upstream-proxy"       // the proxy through which origins are reached refuses or fails
 	UpstreamBroken      policy.Reason = "upstream-broken"      // the origin closed early or sent what is not HTTP
 	UpstreamSwitch      policy.Reason = "upstream-switch"      // the origin changed protocol unasked
 	AuditFull           policy.Reason = "audit-full"           // nothing more can be recorded
@@ -62,6 +63,8 @@ func answerOf(reason policy.Reason) answer {
 		return answer{502, "tls_protocol_error"}
 	case UpstreamCertificate:
 		return answer{502, "tls_certificate_error"}
+	case UpstreamProxy:
+		return answer{502, "destination_unavailable"}
 	case UpstreamBroken:
 		return answer{502, "http_response_incomplete"}
 	case UpstreamSwitch:

@@ -27,9 +27,9 @@ import (
 
 // Key says what a connection is for. Connections are shared between requests with equal keys only.
 type Key struct {
-	Road    string         // the way out, "direct" when there is one only
+	Road    string         // the way out: "direct", or that of a Parent
 	Host    endpoint.Host  // the name that the certificate must be for; "" for an address literal without TLS
-	To      netip.AddrPort // the judged address
+	To      netip.AddrPort // the judged address; through a parent the port alone, unless the address was asked for
 	TLS     bool
 	Roots   *x509.CertPool // nil: the system's
 	Profile string         // restriction profile; "" where there is none
@@ -38,6 +38,7 @@ type Key struct {
 // Limits bound a connection. Every field must be set; package gateway documents the defaults.
 type Limits struct {
 	Dial       time.Duration // TCP
+	Parent     time.Duration // the answer of a parent to CONNECT
 	Handshake  time.Duration // TLS
 	ReadStall  time.Duration
 	WriteStall time.Duration
@@ -45,8 +46,10 @@ type Limits struct {
 
 // Error says which step of reaching an origin went wrong.
 type Error struct {
-	Step string // "dial", "handshake", "certificate"
+	Step string // "dial", "handshake", "certificate", or one of the steps at a Parent
 	Err  error
+	// Status is what a parent answered, 0 for the other steps.
+	Status int
 }
 
 func (e *Error) Error() string { return "upstream " + e.Step + ": " + e.Err.Error() }
