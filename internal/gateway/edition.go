@@ -72,7 +72,9 @@ type Edition struct {
 	Identify Identifier        // nil: nobody is asked
 	Network  Network
 	Tenants  Tenants // nil: tenants are compared as they are spelled
-	Contact  string  // whom to ask, on refusal pages
-	Language string  // default language of pages: "ja", "en"
-	WhenFull string  // "" means RefuseSignIn
+	// Own returns a document that the checkpoint answers itself, to whoever asks for it in the clear; nil: there is none.
+	Own      func(at endpoint.Authority, path string) (Document, bool)
+	Contact  string // whom to ask, on refusal pages
+	Language string // default language of pages: "ja", "en"
+	WhenFull string // "" means RefuseSignIn
 }

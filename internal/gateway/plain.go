@@ -69,6 +69,9 @@ func (c *conn) forward(r *request, head *wire.RequestHead) *fault {
 	if f != nil {
 		return f
 	}
+	if document, ok := r.own(name, target.Path); ok {
+		return c.serveOwn(r, name, document)
+	}
 	if f := c.identify(r, head, name.Host); f != nil {
 		return f
 	}

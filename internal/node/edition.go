@@ -61,7 +61,9 @@ func (n *Node) build(c *config.Config, program *policy.Program, found finding.Li
 	if reports(program) {
 		edition.Tenants = n.tenants
 	}
-	script, err := pac.Write(pac.Input{
+	var script []byte
+	edition.Own = n.ownDocuments(c, authority, func() []byte { return script })
+	script, err = pac.Write(pac.Input{
 		Program: program, Catalog: snapshot, Proxies: []string{n.seenGateway(c)}, Own: []string{n.seenPAC(c), n.crlURL(c)},
 	})
 	if err != nil {

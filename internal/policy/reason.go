@@ -14,6 +14,8 @@ const (
 	ReasonSignIn Reason = "sign-in"
 	// ReasonAliasAllowed: an alias or another cloud's sign-in host, open to this client network.
 	ReasonAliasAllowed Reason = "alias-allowed"
+	// ReasonOwnDocument: a document of the checkpoint itself, such as a revocation list; nothing is dialled for it.
+	ReasonOwnDocument Reason = "own-document"
 )
 
 // Reasons of denials.
