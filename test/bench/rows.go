@@ -281,7 +281,7 @@ func (r *run) hold(one *row) error {
 		return nil // filled together with the row before
 	}
 	fds := r.cells[one.id+"-fds"]
-	n := max(1, one.n/r.share())
+	n := max(1, min(one.n/r.share(), connections()))
 	settle := 3 * time.Second // above the second after which timers and flushes have run, and pipes were given back
 	if r.o.Tiny {
 		settle = 200 * time.Millisecond

@@ -50,6 +50,16 @@ type surroundings struct {
 	answers               *bufio.Reader
 }
 
+// connections is how many may wait at once: a relay takes up to six descriptors for each, Sekisho lets one address hold a
+// twelfth of what it has, and the origin serves all peers together.
+func connections() int {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return 100
+	}
+	return max(1, (int(min(limit.Cur, 1<<20))-300)/13)
+}
+
 // surround makes the namespace liveable and starts origin and client.
 func surround(dir string) (*surroundings, error) {
 	w := &surroundings{dir: dir}

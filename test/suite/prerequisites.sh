@@ -11,6 +11,7 @@ certutil   libnss3-tools   the root certificates of the browser tests
 chromium   chromium        the browser tests
 squid      squid-openssl   the comparison with Squid
 haproxy    haproxy         the comparison with HAProxy
+h2load     nghttp2-client  the tests with nghttp and h2load
 mitmdump   mitmproxy       the comparison with mitmproxy
 '
 

@@ -3,6 +3,7 @@
 package world
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"testing"
@@ -59,6 +60,9 @@ func Inside(t *testing.T, prepare func(t *testing.T, dir string)) (dir string, i
 	t.Logf("%s", text)
 	if failed != nil {
 		t.Fatal(failed)
+	}
+	if bytes.Contains(text, []byte("--- SKIP")) {
+		t.Skip("a part was skipped, see above")
 	}
 	return dir, false
 }
