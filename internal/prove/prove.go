@@ -56,6 +56,11 @@ var promises = [...]promise{
 	{"dead-upstream", deadUpstream},
 	{"pac", pacNeverDirect},
 	{"revocation-list", revocation},
+	{"credentials", credentialsAsked},
+	{"ring-users", ringsOfUsers},
+	{"ring-report", ringThatReports},
+	{"ring-off", ringThatIsOff},
+	{"ring-percent", shareOfPeople},
 	{"record", refusalsRecorded},
 	{"no-secrets", noSecrets},
 }

@@ -53,8 +53,10 @@ func TestEveryPromiseIsKept(t *testing.T) {
 type breakage struct {
 	breaks []string // the promises that must be seen broken
 	config func(*config.Config)
-	steps  func(*gateway.Steps)
-	scene  func(*testing.T, *scene)
+	// rollout bends the configuration of the second checkpoint, the one with rings.
+	rollout func(*config.Config)
+	steps   func(*gateway.Steps)
+	scene   func(*testing.T, *scene)
 }
 
 // unsealed lets what is broken out of the gateway: its last look would stop it.
@@ -64,6 +66,29 @@ func unsealed(s *gateway.Steps) {
 }
 
 var breakages = map[string]breakage{
+	"nobody is asked for credentials": {
+		breaks:  []string{"credentials"},
+		rollout: func(c *config.Config) { c.Authentication, c.Rings = config.Authentication{}, c.Rings[len(c.Rings)-1:] },
+	},
+	"the rings of users are forgotten": {
+		breaks:  []string{"ring-users", "ring-off", "ring-percent"},
+		rollout: func(c *config.Config) { c.Rings = c.Rings[len(c.Rings)-1:] },
+	},
+	"the ring that reports enforces": {
+		breaks:  []string{"ring-report"},
+		rollout: func(c *config.Config) { c.Rings[1].Mode.V = "enforce" },
+	},
+	"the ring that is off reports": {
+		breaks: []string{"ring-off"},
+		rollout: func(c *config.Config) {
+			c.Rings[2].Mode.V = "report"
+			c.Rings[2].Profile = c.Rings[1].Profile
+		},
+	},
+	"the share takes everybody": {
+		breaks:  []string{"ring-percent"},
+		rollout: func(c *config.Config) { c.Rings[3].Percent.V = 100 },
+	},
 	"the ring enforces nothing": {
 		breaks: []string{"foreign-tenant", "every-sign-in-host", "foreign-page", "foreign-device-code", "http2", "consumer", "exact-headers"},
 		steps: func(s *gateway.Steps) {
@@ -354,7 +379,7 @@ func TestABrokenGatewayIsSeen(t *testing.T) {
 	for name, b := range breakages {
 		t.Run(strings.ReplaceAll(name, " ", "-"), func(t *testing.T) {
 			t.Parallel()
-			o := Options{Config: b.config, Steps: b.steps}
+			o := Options{Config: b.config, Steps: b.steps, rollout: b.rollout}
 			if b.scene != nil {
 				o.scene = func(s *scene) { b.scene(t, s) }
 			}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -27,7 +28,8 @@ type Options struct {
 	Config func(*config.Config)
 	Steps  func(*gateway.Steps)
 
-	scene func(*scene) // bends what stands around the gateway; tests of this package
+	rollout func(*config.Config) // bends the configuration of the roll-out
+	scene   func(*scene)         // bends what stands around the gateway; tests of this package
 }
 
 // Run starts a checkpoint with the lab on free ports and a data folder of its own, drives every promise, and takes
@@ -52,6 +54,10 @@ func Run(ctx context.Context, o Options) ([]Result, error) {
 		return nil, err
 	}
 	s, err := stage(n, settings)
+	var second *node.Node
+	if err == nil {
+		second, err = s.rollOut(ctx, data, o)
+	}
 	var results []Result
 	if err == nil {
 		if o.scene != nil {
@@ -61,7 +67,27 @@ func Run(ctx context.Context, o Options) ([]Result, error) {
 	}
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
+	if second != nil {
+		err = errors.Join(err, second.Close(closing))
+	}
 	return results, errors.Join(err, n.Close(closing))
+}
+
+// rollOut starts the second checkpoint, in a folder of its own below data.
+func (s *scene) rollOut(ctx context.Context, data string, o Options) (*node.Node, error) {
+	settings, err := rollout(data)
+	if err != nil {
+		return nil, err
+	}
+	if o.rollout != nil {
+		o.rollout(settings)
+	}
+	n, err := node.Start(ctx, node.Options{Config: settings, Data: filepath.Join(data, "rollout"), Lab: true, Version: o.Version, Steps: o.Steps})
+	if err != nil {
+		return nil, err
+	}
+	s.rollout, err = stage(n, settings)
+	return n, err
 }
 
 // stage looks at a running node from outside.

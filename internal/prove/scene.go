@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -23,8 +24,10 @@ const (
 
 // scene is a running checkpoint as its clients see it, with the lab behind it.
 type scene struct {
-	proxy      string // host:port of the gateway
-	operations string // base URL of the operations listener
+	proxy      string        // host:port of the gateway
+	user       *url.Userinfo // credentials for it; nil: none
+	rollout    *scene        // a second checkpoint, with the rings of a roll-out
+	operations string        // base URL of the operations listener
 	gateway    *x509.CertPool
 	lab        *x509.CertPool
 	both       *x509.CertPool
@@ -59,7 +62,7 @@ type answer struct {
 // client is a real HTTP client behind the proxy that trusts both roots and follows no redirects.
 func (s *scene) client(http2 bool) *http.Client {
 	transport := &http.Transport{
-		Proxy:                 http.ProxyURL(&url.URL{Scheme: "http", Host: s.proxy}),
+		Proxy:                 http.ProxyURL(&url.URL{Scheme: "http", User: s.user, Host: s.proxy}),
 		TLSClientConfig:       &tls.Config{RootCAs: s.both, MinVersion: tls.VersionTLS12},
 		ForceAttemptHTTP2:     http2,
 		DisableKeepAlives:     true,
@@ -129,7 +132,12 @@ func (s *scene) connect(ctx context.Context, authority string) (net.Conn, answer
 		return nil, answer{}, err
 	}
 	_ = conn.SetDeadline(time.Now().Add(actLimit))
-	if _, err := fmt.Fprintf(conn, "CONNECT %s HTTP/1.1\r\nHost: %s\r\n\r\n", authority, authority); err != nil {
+	credentials := ""
+	if s.user != nil {
+		password, _ := s.user.Password()
+		credentials = "Proxy-Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(s.user.Username()+":"+password)) + "\r\n"
+	}
+	if _, err := fmt.Fprintf(conn, "CONNECT %s HTTP/1.1\r\nHost: %s\r\n%s\r\n", authority, authority, credentials); err != nil {
 		conn.Close()
 		return nil, answer{}, err
 	}
