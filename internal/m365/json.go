@@ -96,21 +96,29 @@ func (r *reader) refuse(f finding.Finding) error {
 	return errStop
 }
 
-// parse reads the body as one JSON value.
-func (r *reader) parse() (*node, error) {
+// prepare refuses a body that is too long, empty or not UTF-8, whatever it is written in.
+func (r *reader) prepare() error {
 	if len(r.data) > MaxBody {
-		return nil, r.refuse(finding.New("m365.too-large", finding.Error, finding.Pos{File: r.file}, "max_mib", strconv.Itoa(MaxBody>>20)))
+		return r.refuse(finding.New("m365.too-large", finding.Error, finding.Pos{File: r.file}, "max_mib", strconv.Itoa(MaxBody>>20)))
 	}
 	r.data = bytes.TrimPrefix(r.data, []byte("\ufeff"))
 	if len(bytes.TrimSpace(r.data)) == 0 {
-		return nil, r.refuse(finding.New("m365.empty", finding.Error, finding.Pos{File: r.file}))
+		return r.refuse(finding.New("m365.empty", finding.Error, finding.Pos{File: r.file}))
 	}
 	for at := 0; !utf8.Valid(r.data) && at < len(r.data); {
 		c, size := utf8.DecodeRune(r.data[at:])
 		if c == utf8.RuneError && size == 1 {
-			return nil, r.refuse(finding.New("m365.encoding", finding.Error, r.pos(at), "byte", strconv.Itoa(at)))
+			return r.refuse(finding.New("m365.encoding", finding.Error, r.pos(at), "byte", strconv.Itoa(at)))
 		}
 		at += size
+	}
+	return nil
+}
+
+// parse reads the body as one JSON value.
+func (r *reader) parse() (*node, error) {
+	if err := r.prepare(); err != nil {
+		return nil, err
 	}
 	r.dec = json.NewDecoder(bytes.NewReader(r.data))
 	r.dec.UseNumber()

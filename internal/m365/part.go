@@ -12,7 +12,7 @@ import (
 
 // Part returns the list as a renewal of what the catalog says of its instance; read is the day on which it was
 // fetched, UTC. A list whose version is not known is dated with that day. A row of an area that the list does not
-// mention at all is not withdrawn: a list may have been asked for some areas only.
+// mention at all is not withdrawn: a list may have been asked for some areas only. A partial list withdraws nothing.
 func (l *List) Part(read time.Time) *catalog.Part {
 	day := l.Day()
 	source := catalog.Source{
@@ -32,7 +32,7 @@ func (l *List) Part(read time.Time) *catalog.Part {
 		r.Held = append(r.Held, strconv.Itoa(id))
 	}
 	for _, row := range l.Rows {
-		if !slices.Contains(r.Areas, row.ServiceArea) {
+		if !l.Partial && !slices.Contains(r.Areas, row.ServiceArea) {
 			r.Areas = append(r.Areas, row.ServiceArea)
 		}
 		set := row.claim()

@@ -18,7 +18,7 @@ const (
 	maxPrefixes = 60_000
 )
 
-// ReadEndpoints reads a body of /endpoints. file is its name in messages. The list is nil exactly when one of the
+// ReadEndpoints reads a body of /endpoints, as JSON or as CSV (Format=CSV). file is its name in messages. The list is nil exactly when one of the
 // findings is an error: the body is no list, is cut off, is empty, is larger than anything that can be meant, or none
 // of its rows can be read. Everything else that is wrong is a warning (a row or a value that is held) or a note (what
 // was repaired, and how). Findings are sorted by place, at most 200; each has the arguments set (the row's id, or its
@@ -53,7 +53,12 @@ func (r *rows) note(code string, severity finding.Severity, at int, args ...stri
 }
 
 func (r *rows) list() (*List, error) {
-	top, err := r.parse()
+	read := r.parse
+	if isCSV(r.data) {
+		read = r.parseCSV
+		r.out.Partial = true
+	}
+	top, err := read()
 	if err != nil {
 		return nil, err
 	}
@@ -77,6 +82,9 @@ func (r *rows) list() (*List, error) {
 	}
 	if len(r.out.Rows) == 0 {
 		return nil, r.refuse(finding.New("m365.nothing-readable", finding.Error, r.pos(top.at), "count", strconv.Itoa(len(top.items))))
+	}
+	if r.out.Partial {
+		r.found = append(r.found, finding.New("m365.csv", finding.Info, r.pos(0)))
 	}
 	if r.intune > 0 {
 		r.found = append(r.found, finding.New("m365.intune-rows", finding.Warning, r.pos(r.intuneAt), "count", strconv.Itoa(r.intune)))

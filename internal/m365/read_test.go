@@ -280,7 +280,8 @@ func TestListRenewsTheCatalog(t *testing.T) {
 }
 
 func FuzzReadEndpoints(f *testing.F) {
-	for _, body := range []string{"[" + rowJSON() + "]", "[]", "{}", "[" + rowJSON("urls", `["**.x.example", "A"]`, "tcpPorts", `" 80 ,443"`) + "]", "[[[[[[[[[[", "[1,2", "\ufeff[]"} {
+	for _, body := range []string{"[" + rowJSON() + "]", "[]", "{}", "[" + rowJSON("urls", `["**.x.example", "A"]`, "tcpPorts", `" 80 ,443"`) + "]", "[[[[[[[[[[", "[1,2", "\ufeff[]",
+		csvHead + "1,Common,,\"a.example,**.b.example\",192.0.2.1,\"443, 80\",,True,default,TRUE,\n", csvHead + "1,\"Common\n"} {
 		f.Add([]byte(body))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {

@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// Recognise reports whether a file looks like a body of /endpoints. It judges nothing.
+// Recognise reports whether a file looks like a body of /endpoints, in JSON or CSV. It judges nothing.
 func Recognise(body []byte) bool {
 	head := bytes.TrimLeft(bytes.TrimPrefix(body[:min(len(body), 4096)], []byte("\ufeff")), " \t\r\n")
-	return len(head) > 0 && head[0] == '[' && bytes.Contains(head, []byte(`"serviceArea"`)) && !RecogniseChanges(body)
+	return isCSV(body) || len(head) > 0 && head[0] == '[' && bytes.Contains(head, []byte(`"serviceArea"`)) && !RecogniseChanges(body)
 }
 
 var versionInName = regexp.MustCompile(`(?:^|[^0-9])(20[0-9]{8})(?:[^0-9]|$)`)

@@ -40,13 +40,15 @@ type List struct {
 	Version  string // YYYYMMDDNN; "" when it is not known, as in a file by itself
 	Rows     []Row  // in the body's order, each id once
 	Held     []int  // ids of rows that could not be read with certainty, sorted
+	// Partial says that the list may lack rows at its end: CSV does not tell where it ends. What it lacks stays known.
+	Partial bool
 }
 
 // Canonical returns the list in the order in which it is served on: rows by id, hosts by name, IPv4 before IPv6, by
 // address. Everything that depends on an order is left out of the changes between two lists, so that folding them
 // gives the same bytes.
 func (l *List) Canonical() *List {
-	out := &List{Instance: l.Instance, Version: l.Version, Held: l.Held}
+	out := &List{Instance: l.Instance, Version: l.Version, Held: l.Held, Partial: l.Partial}
 	for _, r := range l.Rows {
 		r.URLs = distinct(r.URLs, cmp.Compare[string])
 		r.IPs = distinct(r.IPs, comparePrefixes)
