@@ -39,6 +39,11 @@ func (a *app) importList(data, name string, body []byte, force bool) (imported, 
 	if !ok {
 		return imported{}, finding.Fail("m365.no-instance", nil, "file", filepath.Base(name))
 	}
+	// Read here too, so that what is wrong names the file as it was given.
+	list, found := m365.ReadEndpoints(name, instance, body)
+	if list == nil {
+		return imported{}, &finding.Problem{Findings: found.Of(finding.Error)}
+	}
 	settings, err := a.settings()
 	if err != nil {
 		return imported{}, err
@@ -51,11 +56,8 @@ func (a *app) importList(data, name string, body []byte, force bool) (imported, 
 	if err != nil {
 		return imported{}, err
 	}
-	a.printFindings(added.Findings)
-	row := imported{Version: string(instance) + " " + version, Same: added.Same, Dropped: len(added.Difference.Hosts.Removed) + len(added.Difference.Prefixes.Removed)}
-	if list, _ := m365.ReadEndpoints(name, instance, body); list != nil {
-		row.Entries = len(list.Rows)
-	}
+	a.printFindings(found)
+	row := imported{Version: string(instance) + " " + version, Entries: len(list.Rows), Same: added.Same, Dropped: len(added.Difference.Hosts.Removed) + len(added.Difference.Prefixes.Removed)}
 	if row.Waiting = a.warnWaiting(added, limit); row.Waiting {
 		return row, errFound
 	}
