@@ -80,7 +80,7 @@ var settings = sync.OnceValue(func() []field[Config] {
 			EN: "Additions to the PAC file.",
 		}, pacSettings()),
 		group("ca", func(c *Config) *CA { return &c.CA }, nil, text{
-			JA: "署名する認証局。",
+			JA: "署名する証明機関。",
 			EN: "The signing authority.",
 		}, caSettings()),
 		group("catalog", func(c *Config) *Catalog { return &c.Catalog }, nil, text{
