@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 
@@ -138,6 +139,8 @@ func outside() error {
 		o.Goproxy = goproxy
 	}
 
+	// Ctrl-C reaches the process inside too; this one stays to clear up.
+	signal.Notify(make(chan os.Signal, 1), os.Interrupt)
 	self, err := os.Executable()
 	if err != nil {
 		return err
