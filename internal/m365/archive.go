@@ -132,7 +132,7 @@ func (a *Archive) Announce(notices map[Instance]Notices) *Archive {
 }
 
 // NewArchive makes an archive of snapshots, oldest first. A snapshot whose list is the same as before adds no version.
-// A version is the snapshot's day and a number within it, always later than the one before.
+// A version is the day of the list by its own word and a number within it, always later than the one before.
 func NewArchive(snapshots ...*catalog.Snapshot) *Archive {
 	a := &Archive{lists: map[Instance][]*List{}}
 	for _, s := range snapshots {
@@ -142,7 +142,7 @@ func NewArchive(snapshots ...*catalog.Snapshot) *Archive {
 			if len(rows) == 0 || before != nil && slices.EqualFunc(before.Rows, rows, Row.Equal) {
 				continue
 			}
-			version := s.Date().UTC().Format("20060102") + "00"
+			version := ownDay(s, instance).Format("20060102") + "00"
 			if before != nil && version <= before.Version {
 				version = after(before.Version)
 			}
@@ -150,6 +150,15 @@ func NewArchive(snapshots ...*catalog.Snapshot) *Archive {
 		}
 	}
 	return a
+}
+
+// ownDay is the day of an instance's list by its own word, UTC, so that whoever takes the list from here counts its age as
+// we do; the snapshot's when the list has no day.
+func ownDay(s *catalog.Snapshot, instance Instance) time.Time {
+	if source, ok := s.Source(instance.Source()); ok && source.Precision == catalog.DayKnown && !source.Date.IsZero() {
+		return source.Date.UTC()
+	}
+	return s.Date().UTC()
 }
 
 // after returns the version that follows another at once: the next number of its day, or the next day.
