@@ -340,8 +340,17 @@ func readHost(s string) (string, bool, string) {
 	if err != nil {
 		return "", false, reasonOf(err)
 	}
+	if tail := p.String()[strings.LastIndexByte(p.String(), '*')+1:]; tail != p.String() && strings.HasPrefix(tail, ".") && strings.Count(tail, ".") == 1 {
+		return "", false, "too-wide" // "*.com" is a mistake or an attack, never an endpoint
+	}
 	return p.String(), p.String() != s, ""
 }
+
+// The widest prefixes that are believed (chosen: the widest that were ever published are /13 and /32).
+const (
+	widestV4 = 8
+	widestV6 = 19
+)
 
 // readPrefix brings a prefix into normal form; an address alone can only mean itself.
 func readPrefix(s string) (string, bool, string) {
@@ -353,7 +362,7 @@ func readPrefix(s string) (string, bool, string) {
 	if err != nil {
 		return "", false, reasonOf(err)
 	}
-	if p.Bits() == 0 {
+	if p.Addr().Is4() && p.Bits() < widestV4 || p.Addr().Is6() && p.Bits() < widestV6 {
 		return "", false, "prefix-length"
 	}
 	return p.String(), p.String() != s, ""

@@ -90,7 +90,7 @@ func (n *Node) update(ctx context.Context, c *config.Config, lists []string) {
 		n.log.Warn("catalog update", "error", err.Error())
 		return
 	}
-	o.Now = n.options.Now
+	o.Now, o.Sparing = n.options.Now, true
 	defer o.Transport.(*http.Transport).CloseIdleConnections()
 	fresh := false
 	for _, list := range lists {

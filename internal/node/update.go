@@ -39,6 +39,8 @@ type UpdateOptions struct {
 	MaxDrop        int               // percent of a list that may go unasked
 	Force          bool              // take what drops more, and service tags that are older
 	Now            func() time.Time  // nil: the system's
+	// Sparing leaves a service tags file alone whose name is that of the one in use; nobody who asks by hand is spared.
+	Sparing bool
 }
 
 // Updated is what became of one list.
@@ -281,14 +283,21 @@ func softened(err error) finding.List {
 // updateTags fetches the service tags of one cloud.
 func updateTags(ctx context.Context, o UpdateOptions, c servicetags.Cloud, u *Updated) error {
 	fetcher := &servicetags.Fetcher{Base: o.ServiceTagsURL, Transport: o.Transport}
+	store := servicetags.NewStore(CatalogFolder(o.Data), o.Now)
+	_, inUse, err := store.Load(c) // a file that is damaged is fetched again
+	if err == nil && o.Sparing {
+		fetcher.Have = inUse.Name
+	}
 	file, err := fetcher.Fetch(ctx, c)
 	if err != nil {
 		return err
 	}
 	u.Asked = o.Now().UTC()
-	done, err := servicetags.NewStore(CatalogFolder(o.Data), o.Now).Import(file.Name, file.Body, o.Force)
-	if err != nil {
-		return err
+	done := servicetags.Imported{Manifest: inUse, Before: inUse, Same: true}
+	if file.Body != nil {
+		if done, err = store.Import(file.Name, file.Body, o.Force); err != nil {
+			return err
+		}
 	}
 	u.Version, u.Entries, u.Dropped, u.Findings = done.Manifest.Version(), done.Manifest.Prefixes, done.Dropped, append(u.Findings, done.Warnings...)
 	if !done.Manifest.Date.IsZero() {

@@ -37,13 +37,15 @@ type Fetcher struct {
 	Hosts []string
 	// Transport carries requests, by a proxy where it has one; nil: http.DefaultTransport.
 	Transport http.RoundTripper
+	// Have is the name of the file in use; when it is the current one, it is not fetched again. "": none is.
+	Have string
 }
 
 // Fetched is a file as it came.
 type Fetched struct {
 	URL  string // where it stood
 	Name string // the file's own name, with its day
-	Body []byte // not judged yet, but for being a file of the cloud that was asked for
+	Body []byte // not judged yet, but for being a file of the cloud that was asked for; nil: it is the one in use
 }
 
 // pages are the paths of the download pages, in the order in which they are tried. The numbers are those that the page
@@ -96,6 +98,9 @@ func (f *Fetcher) Fetch(ctx context.Context, c Cloud) (Fetched, error) {
 		if link == nil {
 			problem = cmp.Or(problem, error(finding.Fail("servicetags.no-link", nil, "url", at.String(), "cloud", c.String())))
 			continue
+		}
+		if name := path.Base(link.Path); name == f.Have {
+			return Fetched{URL: link.String(), Name: name}, nil
 		}
 		return fetchFile(ctx, client, link, c)
 	}

@@ -70,6 +70,15 @@ func TestFetchTriesTheOtherPages(t *testing.T) {
 	}
 }
 
+// TestTheFileInUseIsNotFetchedAgain: 4 MB a day that say nothing new.
+func TestTheFileInUseIsNotFetchedAgain(t *testing.T) {
+	f, asked := site(t, map[string]string{page: at + "ServiceTags_Public_20261116.json"})
+	f.Have = "ServiceTags_Public_20261116.json"
+	if got, err := f.Fetch(t.Context(), servicetags.Public); err != nil || got.Body != nil || got.Name != f.Have || len(*asked) != 1 {
+		t.Errorf("%+v %v, asked %q", got, err, *asked)
+	}
+}
+
 func TestFetchOfTheOtherClouds(t *testing.T) {
 	f, _ := site(t, map[string]string{
 		"/en-us/download/details.aspx?id=57063":          at + "ServiceTags_AzureGovernment_20261116.json",
