@@ -165,7 +165,7 @@ func tablePath(line string, words []string, column int) ([]uint32, bool) {
 func isNoise(line string) bool {
 	trimmed := strings.TrimSpace(line)
 	return strings.ContainsAny(trimmed, "#>") || strings.HasPrefix(trimmed, "Processed ") || strings.HasPrefix(trimmed, "Total") ||
-		strings.HasPrefix(trimmed, "Route Distinguisher") || strings.HasSuffix(trimmed, ":") || strings.HasPrefix(trimmed, "Displayed")
+		strings.HasPrefix(trimmed, "Route Distinguisher") || strings.HasPrefix(trimmed, "For address family") || strings.HasPrefix(trimmed, "Displayed")
 }
 
 // entries reads what "show bgp ipv4 unicast PREFIX" prints, for one prefix after another:

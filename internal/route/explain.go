@@ -289,7 +289,13 @@ func (b *Book) wildcardParts(p endpoint.Pattern, resolved []Resolution) ([]Part,
 		for _, q := range set.Patterns {
 			if q == p {
 				own = append(own, catalog.Hit{Set: set, Pattern: q})
-			} else if h, ok := q.Host(); ok {
+			}
+		}
+		if set.Applies == catalog.No {
+			continue // its hosts are other people's
+		}
+		for _, q := range set.Patterns {
+			if h, ok := q.Host(); ok && q != p {
 				add(h)
 			}
 		}
@@ -472,8 +478,14 @@ func (b *Book) finish(a *Answer) {
 	if a.Owner.Code == OwnerPrivate || a.Owner.Code == OwnerSpecial {
 		return
 	}
+	a.Hints = append(a.Hints, b.Advice()...)
+}
+
+// Advice says what data would make the answers better: service tags that are missing or old, circuits.
+func (b *Book) Advice() finding.List {
+	list := finding.List{}
 	if b.spec.Tags.Len() == 0 {
-		a.Hints = append(a.Hints, finding.New("route.no-service-tags", finding.Info, finding.Pos{}))
+		list = append(list, finding.New("route.no-service-tags", finding.Info, finding.Pos{}))
 	}
 	for _, m := range b.spec.TagFiles {
 		since := m.Imported
@@ -481,10 +493,11 @@ func (b *Book) finish(a *Answer) {
 			since = m.Date
 		}
 		if b.spec.Now.Sub(since) > staleTags {
-			a.Hints = append(a.Hints, finding.New("route.tags-stale", finding.Warning, finding.Pos{}, "version", m.Version(), "days", strconv.Itoa(m.AgeDays(b.spec.Now))))
+			list = append(list, finding.New("route.tags-stale", finding.Warning, finding.Pos{}, "version", m.Version(), "days", strconv.Itoa(m.AgeDays(b.spec.Now))))
 		}
 	}
 	if len(b.spec.Circuits) == 0 {
-		a.Hints = append(a.Hints, finding.New("route.no-circuits", finding.Info, finding.Pos{}))
+		list = append(list, finding.New("route.no-circuits", finding.Info, finding.Pos{}))
 	}
+	return list
 }

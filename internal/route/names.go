@@ -76,6 +76,7 @@ var nameRules = sync.OnceValue(func() *endpoint.Index[nameRule] {
 		"Sectigo":    {"sectigo.com", "usertrust.com", "comodoca.com"},
 		"IdenTrust":  {"identrust.com"},
 		"Amazon":     {"amazontrust.com"},
+		"ISRG":       {"letsencrypt.org", "lencr.org"},
 	} {
 		both(nameRule{owner: OwnerOther, holder: holder, kind: KindCertificate, source: sourceArticle}, domains...)
 	}
