@@ -10,11 +10,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sekisho/internal/catalog"
+	"sekisho/internal/config"
 	"sekisho/internal/endpoint"
 	"sekisho/internal/explain"
 	"sekisho/internal/finding"
 	"sekisho/internal/node"
 	"sekisho/internal/policy"
+	"sekisho/internal/route"
 	"sekisho/internal/servicetags"
 )
 
@@ -105,7 +108,9 @@ func (a *app) lookupCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		tags, tagFiles := a.serviceTags(input.addresses())
+		// A screen and its JSON say which road carries the target, which the tags tell of hosts too.
+		screen := o.format == "table" || o.format == "json"
+		tags, tagFiles := a.serviceTags(screen || input.addresses())
 		snapshot, err := a.snapshot()
 		if err != nil {
 			return err
@@ -113,8 +118,12 @@ func (a *app) lookupCommand() *cobra.Command {
 		if !c.Flags().Changed("warn-age") {
 			*warnAge = a.maxAge()
 		}
+		var roads *route.Book
+		if screen {
+			roads = a.lookupRoads(snapshot, tags, tagFiles)
+		}
 		book := explain.NewBook(explain.Context{
-			Subject: subject, Program: program, Catalog: snapshot, Now: time.Now(), Tags: tags, TagFiles: tagFiles,
+			Roads: roads, Subject: subject, Program: program, Catalog: snapshot, Now: time.Now(), Tags: tags, TagFiles: tagFiles,
 			WarnAge: time.Duration(*warnAge) * 24 * time.Hour,
 		})
 		return a.lookup(c.Context(), input, book, o.format)
@@ -139,6 +148,23 @@ func (a *app) serviceTags(wanted bool) (index *servicetags.Index, files []servic
 		a.printProblem(problem)
 	}
 	return index, files
+}
+
+// lookupRoads prepares the roads of look-ups; nil when a file that the configuration names cannot be read, which is told.
+func (a *app) lookupRoads(snapshot *catalog.Snapshot, tags *servicetags.Index, tagFiles []servicetags.Manifest) *route.Book {
+	var settings *config.Config
+	if file, _, err := a.configFile(); err == nil && file != "" {
+		settings, _ = a.loadConfig(false, nil) // what is wrong with it was said when the policy was compiled
+	}
+	data, err := a.dataFolder()
+	if err != nil {
+		return nil
+	}
+	book, found := node.RouteBook(settings, data, snapshot, node.RouteFiles{Tags: tags, TagFiles: tagFiles}, time.Now())
+	if book == nil {
+		a.printFindings(found)
+	}
+	return book
 }
 
 // lookup answers input, in its order, as format asks for. A line that is no target is told with its place and does not

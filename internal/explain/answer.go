@@ -8,6 +8,7 @@ import (
 	"sekisho/internal/endpoint"
 	"sekisho/internal/finding"
 	"sekisho/internal/policy"
+	"sekisho/internal/route"
 	"sekisho/internal/servicetags"
 )
 
@@ -22,6 +23,8 @@ type Context struct {
 	Tags *servicetags.Index
 	// TagFiles say which files Tags come from.
 	TagFiles []servicetags.Manifest
+	// Roads answers which road carries the target; nil: the answer has no route.
+	Roads *route.Book
 	// WarnAge is the age past which an answer warns of its data; 0: 30 days for the reading of the catalog and for lists
 	// (Microsoft announces changes 30 days ahead), 365 for pages, and 14 for service tags (published weekly, new addresses
 	// unused for a week).
@@ -56,6 +59,7 @@ type Answer struct {
 	Handling       *Handling         `json:"handling"`        // null for addresses
 	SignInAddress  bool              `json:"sign_in_address"` // the address belongs to the published ranges of the sign-in hosts
 	Decision       *Decision         `json:"decision"`        // null without a policy, and for prefixes
+	Route          *route.Answer     `json:"route"`           // whose the target is and which road carries it; null where nobody asked
 	Contradictions []Contradiction   `json:"contradictions"`
 	Hints          []finding.Finding `json:"hints"`
 }

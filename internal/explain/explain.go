@@ -10,6 +10,7 @@ import (
 	"sekisho/internal/endpoint"
 	"sekisho/internal/finding"
 	"sekisho/internal/policy"
+	"sekisho/internal/route"
 )
 
 // Explain answers about t, which must come from endpoint.ParseTarget. The zero target yields an answer of kind "none".
@@ -54,8 +55,27 @@ func (b *Book) Explain(given string, t endpoint.Target) Answer {
 		a.classify(t.Host, c)
 	}
 	a.Decision = b.decide(t, a.Plain)
+	a.Route = roadsOf(c.Roads, t)
 	a.hint(c, hits)
 	return a
+}
+
+// roadsOf is the route of t, by lists and names alone: lookup resolves nothing.
+func roadsOf(roads *route.Book, t endpoint.Target) *route.Answer {
+	var a route.Answer
+	switch {
+	case roads == nil:
+		return nil
+	case t.Kind == endpoint.PrefixTarget:
+		a = roads.Prefix(t.Prefix)
+	case t.Addr.IsValid():
+		a = roads.Address(t.Addr)
+	case t.Host != "":
+		a = roads.Host(t.Host, nil)
+	default:
+		return nil
+	}
+	return &a
 }
 
 // sourceOf never fails: a claim without source is shown without.

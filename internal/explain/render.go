@@ -8,6 +8,7 @@ import (
 
 	"sekisho/internal/catalog"
 	"sekisho/internal/message"
+	"sekisho/internal/route"
 )
 
 const (
@@ -111,6 +112,7 @@ func (s *screen) answer(a Answer, sets, statements, contradictions, tags int) {
 	if a.Host == "" {
 		s.tags(a, tags)
 	}
+	s.roads(a.Route)
 	for i, c := range a.Contradictions {
 		if i == contradictions {
 			s.more(len(a.Contradictions) - i)
@@ -300,6 +302,42 @@ func (s *screen) tags(a Answer, most int) {
 			facts = append(facts, s.text("explain.tags.service", "service", t.Service))
 		}
 		s.below(strings.Join(facts, "  "))
+	}
+}
+
+// roads prints whose the target is and what each road does for it; "route explain" has the reasons.
+func (s *screen) roads(r *route.Answer) {
+	if r == nil {
+		return
+	}
+	owner := s.text("route.owner." + r.Owner.Code)
+	if r.Region != "" {
+		owner += "  " + r.Region
+	}
+	if r.Mixed {
+		owner += "  " + s.text("explain.mixed")
+	}
+	if r.Owner.Level != 0 {
+		owner += "  (" + s.text("route.level."+r.Owner.Level.String()) + ")"
+	}
+	s.entry("owner", owner)
+	label := "roads"
+	for _, state := range route.States() {
+		var names []string
+		for _, v := range r.Verdicts {
+			if v.State != state {
+				continue
+			}
+			name := s.text("route.pattern." + v.Pattern.String())
+			if v.Pattern == route.MicrosoftPeering {
+				name += " [" + string(v.Reason) + "]"
+			}
+			names = append(names, name)
+		}
+		if len(names) > 0 {
+			s.entry(label, s.text("route.state."+state.String())+": "+strings.Join(names, " | "))
+			label = ""
+		}
 	}
 }
 

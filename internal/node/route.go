@@ -22,6 +22,9 @@ type RouteFiles struct {
 	Communities string // a bgpServiceCommunities export; "" leaves the configuration's
 	ASTable     string // a MaxMind DB; "" leaves the configuration's
 	Received    []string
+	// Tags and TagFiles are the imported service tags, where the caller has loaded them already; nil: they are loaded.
+	Tags     *servicetags.Index
+	TagFiles []servicetags.Manifest
 }
 
 // RouteBook prepares answers about roads: the circuits of settings (nil: no configuration), the files that it and f name,
@@ -67,7 +70,9 @@ func RouteBook(settings *config.Config, data string, snapshot *catalog.Snapshot,
 		}
 	}
 	var err error
-	if b.spec.Tags, b.spec.TagFiles, err = servicetags.NewStore(CatalogFolder(data), nil).Index(); err != nil {
+	if f.Tags != nil {
+		b.spec.Tags, b.spec.TagFiles = f.Tags, f.TagFiles
+	} else if b.spec.Tags, b.spec.TagFiles, err = servicetags.NewStore(CatalogFolder(data), nil).Index(); err != nil {
 		// A damaged store is told; answers go without its tags.
 		b.warn(err)
 	}

@@ -357,6 +357,9 @@ func (b *Book) merged(target, kind string, parts []Part, listed Listed) Answer {
 	for i := range answer.Verdicts {
 		answer.Verdicts[i].Notes = distinct(answer.Verdicts[i].Notes)
 	}
+	if len(parts) == 1 && parts[0].From == "name" {
+		answer.Parts = []Part{} // the name itself, and nothing more
+	}
 	if len(parts) > mostParts {
 		answer.Parts, answer.PartsCut = parts[:mostParts], len(parts)-mostParts
 	}

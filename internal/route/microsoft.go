@@ -18,7 +18,9 @@ func (b *Book) overMicrosoft(f *facts) Verdict {
 			v.State = worse(v.State, Possible)
 			v.Needs = append([]Remark{{Code: NeedMicrosoft, Value: c.Name}}, v.Needs...)
 		}
-		if best == nil || best.State.Worse(v.State) || best.State == v.State && len(best.Needs) > len(v.Needs) {
+		// Of circuits that do equally well, the one that needs less, then the one of which more is known.
+		if best == nil || best.State.Worse(v.State) ||
+			best.State == v.State && (len(best.Needs) > len(v.Needs) || len(best.Needs) == len(v.Needs) && best.level() < v.level()) {
 			best = &v
 		}
 	}
@@ -34,6 +36,14 @@ func (b *Book) overMicrosoft(f *facts) Verdict {
 		best = &v
 	}
 	return *best
+}
+
+// level is the strongest evidence that v names itself; 0 for what tags, lists and names tell.
+func (v *Verdict) level() Level {
+	if len(v.Evidence) == 0 {
+		return 0
+	}
+	return v.Evidence[0].Level
 }
 
 func worse(s, t State) State {
