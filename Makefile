@@ -35,4 +35,4 @@ bench-peers: ## what work costs Sekisho and its peers, side by side (BENCH="-qui
 
 docs: ## write the generated documents and the compiled-in catalog again
 	go test ./internal/catalog -count=1 -run '^TestDocs' -update
-	go test ./internal/config ./internal/house -count=1 -run '^TestDocs$$' -update
+	go test ./internal/config ./internal/house ./internal/route -count=1 -run '^TestDocs$$' -update

@@ -24,7 +24,7 @@ import (
 )
 
 func (a *app) routeCommand() *cobra.Command {
-	return a.noun("route", "route", a.routeExplainCommand(), a.routePlanCommand(), a.routeClosedCommand(), a.routeFilterCommand())
+	return a.noun("route", "route", a.routeExplainCommand(), a.routePlanCommand(), a.routeClosedCommand(), a.routeFilterCommand(), a.routeMapCommand())
 }
 
 // routeFlags are the flags that every verb of route has.
