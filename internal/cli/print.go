@@ -24,6 +24,8 @@ type output struct {
 func (a *app) outputFlag(c *cobra.Command, formats ...string) *output {
 	o := &output{allowed: formats}
 	c.Flags().StringVarP(&o.format, "output", "o", formats[0], a.t("flag.output", "formats", strings.Join(formats, ", ")))
+	// The error is of a flag that is not there, or completed twice.
+	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
 	inner := c.PreRunE
 	c.PreRunE = func(c *cobra.Command, args []string) error {
 		if !slices.Contains(o.allowed, o.format) {

@@ -172,6 +172,7 @@ func (a *app) printSummary(s node.Summary) {
 	for _, account := range s.Accounts {
 		line("account", account.User+"  "+account.Password)
 	}
+	line("sign-in", s.SignIn)
 	if len(s.Try) > 0 {
 		a.printf("\n%s\n", a.t("up.try"))
 		for _, try := range s.Try {

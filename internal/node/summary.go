@@ -26,6 +26,7 @@ type Summary struct {
 	Rings      []SummaryRing `json:"rings"`
 	Created    []string      `json:"created"`            // files made by this start
 	Accounts   []Account     `json:"accounts,omitempty"` // of the lab, for a browser; only under the lab
+	SignIn     string        `json:"sign_in,omitempty"`  // URL of a sign-in page, for a browser behind the proxy; only under the lab
 	Try        []Try         `json:"try,omitempty"`      // commands to paste; only under the lab
 }
 
@@ -62,6 +63,11 @@ func (n *Node) Summary() Summary {
 	if n.options.Lab {
 		s.Trust = n.folders.trust()
 		s.Accounts = []Account{{lab.Alice, lab.AlicePassword}, {lab.Bob, lab.BobPassword}}
+		s.SignIn = "https://login.microsoftonline.com/organizations/oauth2/v2.0/authorize?" + url.Values{
+			"client_id": {lab.PublicApplication}, "response_type": {"code"}, "redirect_uri": {"http://localhost"}, "scope": {"openid"},
+			// Of the verifier of RFC 7636, appendix B, which is known to everybody: it is a lab.
+			"code_challenge": {"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"}, "code_challenge_method": {"S256"},
+		}.Encode()
 		s.Try = n.tries()
 	}
 	return s
