@@ -244,7 +244,8 @@ func (r *request) key(a netip.Addr) upstream.Key {
 }
 
 func (g *Gateway) upstreamLimits() upstream.Limits {
-	return upstream.Limits{Dial: g.lim.Dial, Parent: g.lim.Parent, Handshake: g.lim.OriginHandshake, ReadStall: g.lim.OriginStall, WriteStall: g.lim.WriteStall}
+	return upstream.Limits{Dial: g.lim.Dial, Parent: g.lim.Parent, Handshake: g.lim.OriginHandshake, ReadStall: g.lim.OriginStall, WriteStall: g.lim.WriteStall,
+		Wire: g.lim.Wire}
 }
 
 // sniKept bounds what a record keeps of a server name (chosen: a DNS name has at most 253 bytes).

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/net/http2/hpack"
 
 	"sekisho/internal/gateway/hello"
+	"sekisho/internal/gateway/upstream"
 	"sekisho/internal/policy"
 	"sekisho/internal/restrict"
 	"sekisho/internal/wire"
@@ -114,46 +115,55 @@ func TestABrokenStepSendsNothing(t *testing.T) {
 		},
 	}
 	for name, bend := range cases {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, baseSpec(), func(o *Options) { o.Steps = bend })
-			for _, h2 := range []bool{false, true} {
-				client := w.client(h2)
-				for _, send := range []func() (*http.Response, error){
-					func() (*http.Response, error) { return client.Get("https://" + signInHost + "/common") },
-					func() (*http.Response, error) {
-						return client.Post("https://"+signInHost+"/token", "a/b", strings.NewReader("short"))
-					},
-					func() (*http.Response, error) {
-						return client.Post("https://"+signInHost+"/token", "a/b", io.MultiReader(strings.NewReader("chunked")))
-					},
-				} {
-					resp, err := send()
-					if err != nil {
-						continue
-					}
-					body, _ := io.ReadAll(resp.Body)
-					resp.Body.Close()
-					if resp.StatusCode < 400 {
-						t.Errorf("h2=%v: %d", h2, resp.StatusCode)
-					}
-					if strings.Contains(string(body), "broken") {
-						t.Errorf("the page tells the cause: %q", body)
-					}
-				}
+		t.Run(name, func(t *testing.T) { sendsNothing(t, bend, false) })
+		t.Run(name+" to an origin by HTTP/2", func(t *testing.T) { sendsNothing(t, bend, true) })
+	}
+}
+
+// sendsNothing sends requests through a gateway that bend broke, to an origin by HTTP/1.1 or one that speaks HTTP/2 alone.
+func sendsNothing(t *testing.T, bend func(*Steps), alone bool) {
+	w := newWorld(t, baseSpec(), func(o *Options) { o.Steps = bend })
+	if alone {
+		w.speakH2(signInHost)
+		w.g.pool.LearnH2(upstream.Key{Road: "direct", Host: signInHost, To: netip.AddrPortFrom(w.address(signInHost), 443),
+			TLS: true, Roots: w.edition.Network.Roots, Profile: "staff"})
+	}
+	for _, h2 := range []bool{false, true} {
+		client := w.client(h2)
+		for _, send := range []func() (*http.Response, error){
+			func() (*http.Response, error) { return client.Get("https://" + signInHost + "/common") },
+			func() (*http.Response, error) {
+				return client.Post("https://"+signInHost+"/token", "a/b", strings.NewReader("short"))
+			},
+			func() (*http.Response, error) {
+				return client.Post("https://"+signInHost+"/token", "a/b", io.MultiReader(strings.NewReader("chunked")))
+			},
+		} {
+			resp, err := send()
+			if err != nil {
+				continue
 			}
-			if n := w.origin(signInHost).bytes(); n != 0 {
-				t.Errorf("%d bytes left the machine: %q", n, w.origin(signInHost).seen())
+			body, _ := io.ReadAll(resp.Body)
+			resp.Body.Close()
+			if resp.StatusCode < 400 {
+				t.Errorf("h2=%v: %d", h2, resp.StatusCode)
 			}
-			for range 100 { // the line follows the answer
-				if w.log.String() != "" {
-					break
-				}
-				time.Sleep(5 * time.Millisecond)
+			if strings.Contains(string(body), "broken") {
+				t.Errorf("the page tells the cause: %q", body)
 			}
-			if got := w.log.String(); !strings.Contains(got, "msg=request") && !strings.Contains(got, "msg=panic") {
-				t.Errorf("nothing was logged: %q", got)
-			}
-		})
+		}
+	}
+	if n := w.origin(signInHost).bytes(); n != 0 {
+		t.Errorf("%d bytes left the machine: %q", n, w.origin(signInHost).seen())
+	}
+	for range 100 { // the line follows the answer
+		if w.log.String() != "" {
+			break
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	if got := w.log.String(); !strings.Contains(got, "msg=request") && !strings.Contains(got, "msg=panic") {
+		t.Errorf("nothing was logged: %q", got)
 	}
 }
 

@@ -23,6 +23,7 @@ type fault struct {
 	gone   bool   // there is nobody to tell
 	told   bool   // the response had begun and was cut
 	stale  bool   // nothing was answered: a kept connection may have been closed
+	h2     bool   // the origin speaks HTTP/2 alone, and has taken nothing of the request
 }
 
 // denied is the fault of a decision that refuses.

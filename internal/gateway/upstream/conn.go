@@ -18,11 +18,14 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"io"
 	"net"
 	"net/netip"
+	"strings"
 	"time"
 
 	"sekisho/internal/endpoint"
+	"sekisho/internal/wire"
 )
 
 // Key says what a connection is for. Connections are shared between requests with equal keys only.
@@ -35,13 +38,14 @@ type Key struct {
 	Profile string         // restriction profile; "" where there is none
 }
 
-// Limits bound a connection. Every field must be set; package gateway documents the defaults.
+// Limits bound a connection. Every field but Wire must be set; package gateway documents the defaults.
 type Limits struct {
 	Dial       time.Duration // TCP
 	Parent     time.Duration // the answer of a parent to CONNECT
 	Handshake  time.Duration // TLS
 	ReadStall  time.Duration
 	WriteStall time.Duration
+	Wire       wire.Limits // of heads by HTTP/2; zero fields take their defaults
 }
 
 // Error says which step of reaching an origin went wrong.
@@ -79,7 +83,11 @@ type Conn struct {
 	// Uses counts the exchanges begun. Above 1 the origin may have closed in the meantime.
 	Uses int
 
-	stream  net.Conn // what is written to: Timed, or TLS over it
+	// OfferH2 offers HTTP/2 to the origin beside HTTP/1.1; see Pool.SpeaksH2. It is set before Ready.
+	OfferH2 bool
+
+	stream  io.Writer // what is written to: Timed, TLS over it, or HTTP/2 over that
+	h2      *h2       // nil: HTTP/1.1
 	secured bool
 	since   time.Time // idle since
 }
@@ -116,19 +124,31 @@ func (c *Conn) Gone() bool { return Gone(c.Timed.Conn) }
 func (c *Conn) Ready(sessions tls.ClientSessionCache, lim Limits) error {
 	if c.secured || !c.Key.TLS {
 		if c.Reader == nil {
-			c.Reader = bufio.NewReaderSize(c.stream, 4<<10)
+			c.Reader = bufio.NewReaderSize(c.Timed, 4<<10)
 		}
 		return nil
+	}
+	protocols := []string{"http/1.1"}
+	if c.OfferH2 {
+		protocols = []string{"h2", "http/1.1"}
 	}
 	t := tls.Client(c.Timed, &tls.Config{
 		ServerName:         string(c.Key.Host),
 		RootCAs:            c.Key.Roots,
 		MinVersion:         tls.VersionTLS12, // RFC 8996 retires what is older
-		NextProtos:         []string{"http/1.1"},
+		NextProtos:         protocols,
 		ClientSessionCache: sessions,
 	})
 	c.Timed.Phase = time.Now().Add(lim.Handshake)
 	err := t.Handshake()
+	var two *h2
+	if err == nil && t.ConnectionState().NegotiatedProtocol == "h2" {
+		if !c.OfferH2 { // crypto/tls refuses it; nothing may depend on that
+			err = errors.New("the origin chose a protocol that was not offered")
+		} else {
+			two, err = newH2(t, lim.Wire)
+		}
+	}
 	c.Timed.Phase = time.Time{}
 	if err != nil {
 		c.Close()
@@ -139,6 +159,45 @@ func (c *Conn) Ready(sessions tls.ClientSessionCache, lim Limits) error {
 		return &Error{Step: "handshake", Err: err}
 	}
 	c.stream, c.secured = t, true
+	if two != nil {
+		c.stream, c.h2 = two, two
+		c.Reader = bufio.NewReaderSize(two, 4<<10)
+		return nil
+	}
 	c.Reader = bufio.NewReaderSize(t, 4<<10)
 	return nil
 }
+
+// H2 reports whether the connection speaks HTTP/2. Our side of it is HTTP/1.1 all the same.
+func (c *Conn) H2() bool { return c.h2 != nil }
+
+// WantsH2 reports whether err, of Ready, says that the origin speaks none of the protocols that were offered (RFC 7301,
+// section 3.2).
+func WantsH2(err error) bool {
+	// crypto/tls gives alerts of a TCP connection no type of their own.
+	return err != nil && strings.Contains(err.Error(), "no application protocol")
+}
+
+// SpokeH2 reports whether the origin answers an HTTP/1.1 request with the settings that begin HTTP/2 (RFC 9113, section
+// 3.4): it ignored what was offered, and has taken nothing of the request, which is no preface. Nothing is consumed.
+func (c *Conn) SpokeH2() bool {
+	b, err := c.Reader.Peek(9)
+	return err == nil && c.h2 == nil && b[0] == 0 && b[3] == 4 && b[4] == 0 && b[5]|b[6]|b[7]|b[8] == 0
+}
+
+// Usable reports whether an idle connection may carry another exchange: the origin has not closed it, and sent nothing
+// that nobody asked for.
+func (c *Conn) Usable() bool {
+	if c.Reader != nil && c.Reader.Buffered() > 0 {
+		return false
+	}
+	if c.h2 == nil {
+		return Quiet(c.Timed.Conn)
+	}
+	c.Timed.ReadStall, c.Timed.Phase = 0, time.Now().Add(idleFrames)
+	defer func() { c.Timed.Phase = time.Time{} }()
+	return c.h2.idle(func() bool { return !Quiet(c.Timed.Conn) }) && Quiet(c.Timed.Conn)
+}
+
+// idleFrames is how long the frames that came while a connection was idle may take to be read (chosen: they are there).
+const idleFrames = 100 * time.Millisecond

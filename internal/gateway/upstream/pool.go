@@ -38,6 +38,7 @@ type Pool struct {
 	closed   bool
 	sweeper  *time.Timer
 	sessions map[sessionKey]tls.ClientSessionCache
+	h2       map[Key]bool // origins that speak HTTP/2 alone
 }
 
 // sessionKey keeps TLS sessions apart by what vouched for the origin: a session made under one set of roots is never
@@ -61,7 +62,7 @@ func (p *Pool) Take(key Key, maxIdle time.Duration) *Conn {
 		if c == nil {
 			return nil
 		}
-		if c.Reader.Buffered() == 0 && Quiet(c.Timed.Conn) {
+		if c.Usable() {
 			return c
 		}
 		c.Close() // closed by the origin, or bytes that nobody asked for
@@ -140,6 +141,28 @@ func (p *Pool) sweep() {
 	}
 }
 
+// h2Kept bounds what is remembered of origins that speak HTTP/2 alone (chosen: there are few; beyond it the oldest are
+// found out again).
+const h2Kept = 1024
+
+// LearnH2 remembers that the origin of key does not speak HTTP/1.1.
+func (p *Pool) LearnH2(key Key) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.h2 == nil || len(p.h2) >= h2Kept {
+		p.h2 = map[Key]bool{}
+	}
+	p.h2[key] = true
+}
+
+// SpeaksH2 reports whether HTTP/2 is to be offered to the origin of key: it has shown that it speaks nothing else. To
+// others HTTP/1.1 alone is offered, which costs a request less here.
+func (p *Pool) SpeaksH2(key Key) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.h2[key]
+}
+
 // Sessions returns the TLS sessions that connections of key may resume, at most 256 names.
 func (p *Pool) Sessions(key Key) tls.ClientSessionCache {
 	k := sessionKey{key.Roots, key.Profile}
@@ -167,6 +190,11 @@ func (p *Pool) Flush(keep func(Key) bool) {
 		}
 		p.total -= len(list)
 		delete(p.idle, key)
+	}
+	for k := range p.h2 {
+		if !keep(k) {
+			delete(p.h2, k)
+		}
 	}
 	for k := range p.sessions {
 		if !keep(Key{Roots: k.roots, Profile: k.profile}) {

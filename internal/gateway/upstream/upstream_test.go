@@ -129,7 +129,7 @@ func idle(t *testing.T, key Key) (*Conn, *net.TCPConn) {
 	a, b := pair(t)
 	c := &Conn{Key: key, Timed: NewTimed(a, time.Minute, time.Minute)}
 	c.stream = c.Timed
-	c.Reader = bufio.NewReader(c.stream)
+	c.Reader = bufio.NewReader(c.Timed)
 	return c, b
 }
 
