@@ -62,6 +62,7 @@ type Gateway struct {
 	steps     Steps
 	pool      *upstream.Pool
 	watch     *relay.Watch // of what is silent
+	crew      *crew        // for streams of HTTP/2
 	pages     *refusal.Pages
 	pseudonym string      // of this gateway in Via
 	serverLog *log.Logger // of the HTTP/2 server: thrown away, because it quotes what clients send
@@ -85,6 +86,7 @@ func New(o Options) *Gateway {
 		steps:     defaultSteps(),
 		pool:      upstream.NewPool(upstream.PoolLimits{}),
 		watch:     relay.NewWatch(),
+		crew:      newCrew(),
 		pages:     refusal.New(),
 		tickets:   &tls.Config{MinVersion: tls.VersionTLS12},
 		listeners: map[net.Listener]bool{},
@@ -310,5 +312,6 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 	}
 	g.pool.Close()
 	g.watch.Close()
+	g.crew.end()
 	return err
 }

@@ -3,6 +3,7 @@ package gateway
 //lint:file-ignore SA1019 the successor in net/http serves listeners; here one connection, judged and handshaken, is served and told to drain by itself
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/net/http2"
@@ -66,6 +68,12 @@ func (v *reading) serveHTTP2() {
 // handle serves one stream. A panic is a fault of ours: it ends the stream, and nothing was sent on its account.
 func (v *reading) handle(w http.ResponseWriter, h *http.Request) {
 	v.handled.Add(1)
+	if v.c.g.crew.do(func() { v.handleStream(w, h) }) {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+func (v *reading) handleStream(w http.ResponseWriter, h *http.Request) {
 	busy, drop := v.c.account.takeStream(&v.c.g.lim)
 	defer v.c.account.giveStream()
 	if drop {
@@ -292,8 +300,15 @@ func (s *stream) setFields(h *wire.ResponseHead) {
 	}
 }
 
+// heads are for heads that are written to see that they can be.
+var heads = sync.Pool{New: func() any { b := make([]byte, 0, 2<<10); return &b }}
+
 func (s *stream) answer(h *wire.ResponseHead, f wire.Framing, body io.Reader, trailers func() []wire.Field) (int64, error) {
-	if _, err := wire.AppendResponse(nil, h, f, 1, false); err != nil {
+	said := heads.Get().(*[]byte)
+	b, err := wire.AppendResponse((*said)[:0], h, f, 1, false)
+	*said = b[:0]
+	heads.Put(said)
+	if err != nil {
 		return 0, err // what may not be said in HTTP/1 may not be said here
 	}
 	s.setFields(h)
@@ -324,7 +339,21 @@ func (s *stream) answer(h *wire.ResponseHead, f wire.Framing, body io.Reader, tr
 	if f.Kind == wire.Length {
 		plain = f
 	}
-	n, err := wire.WriteBody(s, s.flush, body, plain, nil)
+	w := writers.Get().(*bufio.Writer)
+	w.Reset(s)
+	n, err := wire.WriteBody(w, func() error {
+		if err := w.Flush(); err != nil {
+			return err
+		}
+		if done, ok := body.(interface{ Done() bool }); ok && done.Done() {
+			// The server sends what it holds together with the end of the stream, in one write instead of two. A client that
+			// gives no window then is met by this limit.
+			return http.NewResponseController(s.w).SetWriteDeadline(time.Now().Add(s.lim.WriteStall))
+		}
+		return s.flush()
+	}, body, plain, nil)
+	w.Reset(nil)
+	writers.Put(w)
 	if err == nil && trailers != nil {
 		for _, t := range trailers() {
 			header.Add(http.TrailerPrefix+t.Name, t.Value)

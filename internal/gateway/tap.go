@@ -34,3 +34,6 @@ func (t *tap) Read(p []byte) (int, error) {
 
 // Ready tells wire.WriteBody when to flush.
 func (t *tap) Ready() bool { return t.body.Ready() }
+
+// Done reports whether the body was read to its end.
+func (t *tap) Done() bool { return t.body.Done() }
