@@ -8,7 +8,7 @@ import (
 // ticketMark stands before the name in a session ticket's extra data.
 const ticketMark = "sekisho name "
 
-// serverConfig is TLS towards the client for exactly one name: its leaf, HTTP/2 and HTTP/1.1, TLS 1.2 and later (RFC
+// serverConfig is TLS towards the client for exactly one name: its leaf, HTTP/2, HTTP/1.1 and 1.0, TLS 1.2 and later (RFC
 // 8996). Early data is never accepted: crypto/tls does not offer it, and a replayed token request is a second sign-in.
 //
 // Session tickets carry the name that they were made for and are of no use under another one: a session is resumed
@@ -19,7 +19,7 @@ func (g *Gateway) serverConfig(leaf *tls.Certificate, name string) *tls.Config {
 	mark := []byte(ticketMark + name)
 	return &tls.Config{
 		Certificates: []tls.Certificate{*leaf},
-		NextProtos:   []string{"h2", "http/1.1"},
+		NextProtos:   []string{"h2", "http/1.1", "http/1.0"},
 		MinVersion:   tls.VersionTLS12,
 		WrapSession: func(state tls.ConnectionState, session *tls.SessionState) ([]byte, error) {
 			session.Extra = append(session.Extra, mark)

@@ -9,6 +9,7 @@ curl       curl            the tests with curl
 openssl    openssl         the certificate checks with OpenSSL
 certutil   libnss3-tools   the root certificates of the browser tests
 chromium   chromium        the browser tests
+h2load     nghttp2-client  the test with the HTTP/2 client of nghttp2
 squid      squid-openssl   the comparison with Squid
 haproxy    haproxy         the comparison with HAProxy
 h2load     nghttp2-client  the tests with nghttp and h2load
