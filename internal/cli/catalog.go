@@ -82,12 +82,15 @@ func summarise(snapshot *catalog.Snapshot, f *catalog.Feature, maxDays int) feat
 	count := snapshot.CountFeature(f.ID)
 	row := featureRow{ID: f.ID, Title: f.Title, Requires: f.Requires, Sets: count.Sets, Hosts: count.Hosts, Prefixes: count.Prefixes}
 	var newest time.Time
+	var sources []*catalog.Source
 	for _, set := range snapshot.SetsOf(f.ID) {
+		sources = append(sources, set.Source)
 		if set.Source.Date.After(newest) {
 			newest, row.Newest = set.Source.Date, set.Source.DateText()
 		}
 	}
-	row.Sources = catalog.Ages(snapshot.SetsOf(f.ID), time.Now(), maxDays)
+	// Sets of another cloud than the organisation's have their age like any other here: the row shows their date.
+	row.Sources = catalog.SourceAges(sources, time.Now(), maxDays)
 	row.Stale = anyStale(row.Sources)
 	if len(row.Sources) > 0 {
 		row.AgeDays, row.Oldest = row.Sources[0].AgeDays, row.Sources[0].Date

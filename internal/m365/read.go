@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/net/publicsuffix"
+
 	"sekisho/internal/endpoint"
 	"sekisho/internal/finding"
 )
@@ -340,10 +342,22 @@ func readHost(s string) (string, bool, string) {
 	if err != nil {
 		return "", false, reasonOf(err)
 	}
-	if tail := p.String()[strings.LastIndexByte(p.String(), '*')+1:]; tail != p.String() && strings.HasPrefix(tail, ".") && strings.Count(tail, ".") == 1 {
+	if tail, ok := strings.CutPrefix(p.String()[strings.LastIndexByte(p.String(), '*')+1:], "."); ok && anybodys(tail) {
 		return "", false, "too-wide" // "*.com" is a mistake or an attack, never an endpoint
 	}
 	return p.String(), p.String() != s, ""
+}
+
+// anybodys reports whether anybody can register names under domain ("com", "co.jp"): a star before it would open the
+// whole of a country or a trade. Microsoft's own top-level domains are none of these
+// (https://www.iana.org/domains/root/db, read 2026-11-23).
+func anybodys(domain string) bool {
+	switch domain {
+	case "azure", "bing", "hotmail", "microsoft", "office", "skype", "windows", "xbox":
+		return false
+	}
+	suffix, registry := publicsuffix.PublicSuffix(domain)
+	return suffix == domain && (registry || !strings.Contains(domain, "."))
 }
 
 // The widest prefixes that are believed (chosen: the widest that were ever published are /13 and /32).
@@ -362,8 +376,12 @@ func readPrefix(s string) (string, bool, string) {
 	if err != nil {
 		return "", false, reasonOf(err)
 	}
-	if p.Addr().Is4() && p.Bits() < widestV4 || p.Addr().Is6() && p.Bits() < widestV6 {
+	a := p.Addr()
+	switch {
+	case a.Is4() && p.Bits() < widestV4, a.Is6() && p.Bits() < widestV6:
 		return "", false, "prefix-length"
+	case a.IsUnspecified(), a.IsLoopback(), a.IsMulticast(), a.IsLinkLocalUnicast():
+		return "", false, "prefix-no-origin" // nothing of Microsoft's can be there
 	}
 	return p.String(), p.String() != s, ""
 }

@@ -69,7 +69,7 @@ func newMetrics(version string) *metrics {
 		open:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "sekisho", Name: "open", Help: "What is open now."}, []string{"what"}),
 		events:  counter("events_total", "Events that should stay rare.", "event"),
 		signIns: counter("sign_ins_total", "Requests seen on intercepted sign-in hosts, by outcome and ring mode.", "outcome", "mode"),
-		updates: counter("catalog_updates_total", "Updates of the catalog's lists, by list and result (new, same, waiting, set-aside, failed).", "list", "result"),
+		updates: counter("catalog_updates_total", "Updates of the catalog's lists, by list and result (new, same, waiting, set-aside, rejected, failed).", "list", "result"),
 		reloads: counter("reloads_total", "Times that the configuration was read again, by result (done, rejected).", "result"),
 	}
 	for _, result := range []string{reloadDone, reloadRejected} {

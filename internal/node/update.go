@@ -27,6 +27,7 @@ const (
 	UpdateSame     = "same"      // the publisher has nothing newer than what is in use
 	UpdateWaiting  = "waiting"   // drops too much; "catalog approve" puts it into use
 	UpdateSetAside = "set-aside" // is on the shelf, but somebody went back to an earlier version
+	UpdateRejected = "rejected"  // somebody has looked at this very list and refused it
 	UpdateFailed   = "failed"    // could not be fetched, or is not to be believed; nothing has changed
 )
 
@@ -184,7 +185,7 @@ func updateList(ctx context.Context, o UpdateOptions, i m365.Instance, u *Update
 	added, err := AddList(shelf, limit, true, i, latest, o.Now(), body, announced...)
 	var problem *finding.Problem
 	if errors.As(err, &problem) && problem.Findings[0].Code == "library.rejected" {
-		u.Result = UpdateSetAside // somebody has looked at this very list and refused it
+		u.Result, u.Percent = UpdateRejected, 0
 		return nil
 	}
 	if err != nil {

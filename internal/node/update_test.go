@@ -201,6 +201,17 @@ func TestUpdate(t *testing.T) {
 		t.Errorf("%+v: an update took back what somebody had put into use", u)
 	}
 	p.rows = publish(t).rows
+	p.change(m365.Worldwide, "2026112201", few)
+	update(node.UpdateWaiting, "")
+	if _, err := shelf.Reject(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if u := update(node.UpdateRejected, ""); u.Version != "2026112201" || u.Catalog != "" || !has("new.graph.example") {
+			t.Errorf("%+v: a list that was rejected", u)
+		}
+	}
+	p.rows = publish(t).rows
 	p.change(m365.Worldwide, "2026112300", whole)
 	update(node.UpdateNew, "")
 }
