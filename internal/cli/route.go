@@ -29,12 +29,11 @@ func (a *app) routeCommand() *cobra.Command {
 
 // routeFlags are the flags that every verb of route has.
 type routeFlags struct {
-	files     node.RouteFiles
-	answers   []string
-	resolver  string
-	offline   bool
-	resolving bool // --resolve
-	timeout   time.Duration
+	files    node.RouteFiles
+	answers  []string
+	resolver string
+	offline  bool
+	timeout  time.Duration
 }
 
 func (a *app) routeFlags(c *cobra.Command) *routeFlags {
