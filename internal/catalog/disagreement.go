@@ -66,16 +66,16 @@ func Disagreements(s *Snapshot) []Disagreement {
 		out = append(out, Disagreement{kind, p.cloud, p.name, positions})
 	}
 	for p, sets := range at {
-		if differs(sets, portsOf) {
+		if Differ(sets, portsOf) {
 			add(DiffersInPorts, p, positions(sets, portsOf))
 		}
-		if differs(sets, categoryOf) {
+		if Differ(sets, categoryOf) {
 			add(DiffersInCategory, p, positions(sets, categoryOf))
 		}
-		if differs(sets, expressRouteOf) {
+		if Differ(sets, expressRouteOf) {
 			add(DiffersInExpressRoute, p, positions(sets, expressRouteOf))
 		}
-		if related := s.related(sets); differs(related, needOf) {
+		if related := s.Related(sets); Differ(related, needOf) {
 			add(DiffersInNeed, p, positions(related, needOf))
 		}
 	}
@@ -125,9 +125,9 @@ func needOf(s *Set) string {
 	return "optional"
 }
 
-// differs reports whether two sources say different things. A source that says several (its own rows for two purposes)
-// says all of them together.
-func differs(sets []*Set, say func(*Set) string) bool {
+// Differ reports whether two sources say different things of what sets have in common. A source that says several (its
+// own rows for two purposes) says all of them together; "" says nothing.
+func Differ(sets []*Set, say func(*Set) string) bool {
 	said := map[string]map[string]bool{}
 	for _, s := range sets {
 		if v := say(s); v != "" {
@@ -159,8 +159,8 @@ func positions(sets []*Set, say func(*Set) string) []Position {
 	return out
 }
 
-// related keeps the sets that share a number or a feature with a set of another source.
-func (s *Snapshot) related(sets []*Set) []*Set {
+// Related keeps the sets that share a number or a feature with a set of another source.
+func (s *Snapshot) Related(sets []*Set) []*Set {
 	if len(sets) < 2 {
 		return nil
 	}

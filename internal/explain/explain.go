@@ -50,7 +50,7 @@ func (b *Book) Explain(given string, t endpoint.Target) Answer {
 	for _, h := range tags {
 		a.Tags = append(a.Tags, tagOf(h))
 	}
-	a.contradict(hits)
+	a.contradict(b.c.Catalog, hits)
 	if t.Host != "" {
 		a.classify(t.Host, c)
 	}
@@ -147,60 +147,74 @@ func (b *Book) decide(t endpoint.Target, plain bool) *Decision {
 	return out
 }
 
-// contradict compares what claims of one cloud say of the very same pattern or prefix, the most specific that covers the
-// target. A wider row that says something else is no contradiction: it speaks of other hosts too. Nor is one of another
-// cloud: it speaks of other people.
-func (a *Answer) contradict(hits []hit) {
+// contradict compares what different sources say, for one cloud, of the very same pattern or prefix, the most specific
+// that covers the target. A wider row that says something else is no contradiction: it speaks of other hosts too. Nor is
+// one of another cloud: it speaks of other people; nor the rows of one source for two purposes. The measure is that of
+// catalog.Disagreements.
+func (a *Answer) contradict(s *catalog.Snapshot, hits []hit) {
 	a.Contradictions = []Contradiction{}
-	// A set that names a service tag says nothing of the tag's single prefixes.
-	hits = slices.DeleteFunc(slices.Clone(hits), func(h hit) bool { return h.tag != "" })
+	byCloud := map[string][]*catalog.Set{}
 	var clouds []string
-	for _, h := range hits {
-		if !slices.Contains(clouds, h.Set.ID.Cloud) {
-			clouds = append(clouds, h.Set.ID.Cloud)
+	first := -1
+	for i, h := range hits {
+		if h.tag != "" {
+			continue // a set that names a service tag says nothing of the tag's single prefixes
 		}
+		if first < 0 {
+			first = i
+		}
+		if !h.Set.Withdrawn.IsZero() || h.Pattern != hits[first].Pattern || h.Prefix != hits[first].Prefix {
+			continue
+		}
+		cloud := h.Set.ID.Cloud
+		if byCloud[cloud] == nil {
+			clouds = append(clouds, cloud)
+		}
+		byCloud[cloud] = append(byCloud[cloud], h.Set)
 	}
 	for _, cloud := range clouds {
-		a.contradictIn(cloud, hits)
+		a.contradictIn(s, byCloud[cloud])
 	}
 }
 
-func (a *Answer) contradictIn(cloud string, hits []hit) {
-	compare := func(aspect string, of func(h hit) string) {
+func (a *Answer) contradictIn(s *catalog.Snapshot, sets []*catalog.Set) {
+	compare := func(aspect string, sets []*catalog.Set, say func(*catalog.Set) string) {
+		if !catalog.Differ(sets, say) {
+			return
+		}
 		var says []Says
-		differ := false
-		for _, h := range hits {
-			v := of(h)
-			if v == "" || h.Set.ID.Cloud != cloud || !h.Set.Withdrawn.IsZero() || h.Pattern != hits[0].Pattern || h.Prefix != hits[0].Prefix {
-				continue
+		for _, set := range sets {
+			if v := say(set); v != "" {
+				says = append(says, Says{Claim: set.ID.String(), Value: v})
 			}
-			differ = differ || len(says) > 0 && says[0].Value != v
-			says = append(says, Says{Claim: h.Set.ID.String(), Value: v})
 		}
-		if differ {
-			a.Contradictions = append(a.Contradictions, Contradiction{Aspect: aspect, Says: says})
-		}
+		a.Contradictions = append(a.Contradictions, Contradiction{Aspect: aspect, Says: says})
 	}
-	compare("required", func(h hit) string {
-		if h.Set.Required {
+	compare("required", s.Related(sets), func(set *catalog.Set) string {
+		if set.Required {
 			return "yes"
 		}
 		return "no"
 	})
-	compare("category", func(h hit) string { return h.Set.Category.String() })
-	compare("express-route", func(h hit) string {
-		if h.Set.ExpressRoute == catalog.NotStated {
+	compare("category", sets, func(set *catalog.Set) string { return set.Category.String() })
+	compare("express-route", sets, func(set *catalog.Set) string {
+		if set.ExpressRoute == catalog.NotStated {
 			return ""
 		}
-		return h.Set.ExpressRoute.String()
+		return set.ExpressRoute.String()
 	})
-	compare("inspection", func(h hit) string {
-		if h.Set.Handling.Inspection == catalog.InspectionNotStated {
+	compare("inspection", sets, func(set *catalog.Set) string {
+		if set.Handling.Inspection == catalog.InspectionNotStated {
 			return ""
 		}
-		return h.Set.Handling.Inspection.String()
+		return set.Handling.Inspection.String()
 	})
-	compare("ports", func(h hit) string { return h.Set.Ports.String() })
+	compare("ports", sets, func(set *catalog.Set) string {
+		if set.PortsInferred {
+			return ""
+		}
+		return set.Ports.String()
+	})
 }
 
 // hint says what the reader may do next, where the rest of the answer does not.

@@ -139,6 +139,17 @@ func hinted(a explain.Answer, code string) bool {
 	return false
 }
 
+// TestOneSourceDoesNotContradictItself: the list names outlook.office365.com for the web (set 1) and for mail programs
+// (set 2), with other ports, category and need.
+func TestOneSourceDoesNotContradictItself(t *testing.T) {
+	for _, target := range []string{"outlook.office365.com", "40.96.0.1"} {
+		a := answer(t, target, "", nil)
+		if len(a.Sets) < 2 || len(a.Contradictions) != 0 {
+			t.Errorf("%s: %d sets, contradictions %+v", target, len(a.Sets), a.Contradictions)
+		}
+	}
+}
+
 // TestContradictionsAreOfOnePattern: set 56 of two sources with other ports is shown, a wider row is not.
 func TestContradictionsAreOfOnePattern(t *testing.T) {
 	a := answer(t, "login.microsoftonline.com", "", nil)
