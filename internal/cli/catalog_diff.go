@@ -1,10 +1,6 @@
 package cli
 
 import (
-	"errors"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -12,106 +8,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"sekisho/internal/catalog"
-	"sekisho/internal/catalog/bundle"
 	"sekisho/internal/catalog/feed"
-	"sekisho/internal/catalog/library"
 	"sekisho/internal/finding"
 	"sekisho/internal/impact"
-	"sekisho/internal/m365"
 	"sekisho/internal/node"
+	"sekisho/internal/servicetags"
 )
-
-// versionNamed finds a version by name, by "current" or "waiting", by the version of a list that it was the first to
-// have, or by day: the newest that was made on or before it.
-func versionNamed(shelf *library.Library, name string) (string, error) {
-	versions, err := shelf.History()
-	if err != nil {
-		return "", err
-	}
-	for _, v := range versions {
-		if v.Name == name || v.Current && name == "current" || v.Waiting && name == "waiting" {
-			return v.Name, nil
-		}
-	}
-	for _, v := range versions {
-		if slices.ContainsFunc(v.Sources, func(s library.Source) bool { return s.Version != "" && s.Version == name }) {
-			return v.Name, nil
-		}
-	}
-	if day, err := time.Parse(time.DateOnly, name); err == nil {
-		for _, v := range slices.Backward(versions) {
-			if v.Made.Before(day.AddDate(0, 0, 1)) && !v.Waiting {
-				return v.Name, nil
-			}
-		}
-	}
-	return "", finding.Fail("library.unknown", nil, "version", name)
-}
-
-// side finds what one argument of "catalog diff" names: a version, or a file over the version in use.
-func (a *app) side(shelf *library.Library, arg string) (node.Dated, error) {
-	name, unknown := versionNamed(shelf, arg)
-	if unknown == nil {
-		v, err := shelf.Load(name)
-		if err != nil {
-			return node.Dated{}, err
-		}
-		s, err := shelf.Snapshot(name)
-		return node.DatedVersion(s, v), err
-	}
-	body, err := readFile(arg, importBytes)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return node.Dated{}, unknown
-	case errors.Is(err, errLarge):
-		return node.Dated{}, a.usage("catalog.import.large", "file", arg, "max", itoa(importBytes>>20))
-	case err != nil:
-		return node.Dated{}, err
-	}
-	sources, err := a.sources(shelf, arg, body)
-	if err != nil {
-		return node.Dated{}, err
-	}
-	s, v, err := shelf.Preview(filepath.Base(arg), sources...)
-	if err != nil {
-		return node.Dated{}, err
-	}
-	return node.DatedVersion(s, v), nil
-}
-
-// sources are the lists that a file holds.
-func (a *app) sources(shelf *library.Library, file string, body []byte) ([]library.Source, error) {
-	read := time.Now()
-	if info, err := os.Stat(file); err == nil {
-		read = info.ModTime()
-	}
-	instance, version, ok := m365.FromName(filepath.Base(file))
-	isList, isChanges := m365.Recognise(body), m365.RecogniseChanges(body)
-	switch {
-	case bundle.Recognise(body):
-		data, err := a.dataFolder()
-		if err != nil {
-			return nil, err
-		}
-		signers, err := a.signers(data, nil)
-		if err != nil {
-			return nil, err
-		}
-		contents, err := bundle.Read(file, body, signers)
-		if err != nil {
-			return nil, err
-		}
-		return node.BundleLists(contents), nil
-	case (isList || isChanges) && !ok:
-		return nil, finding.Fail("m365.no-instance", nil, "file", filepath.Base(file))
-	case isChanges:
-		s, err := node.ChangesSource(shelf, instance, read, body)
-		return []library.Source{s}, err
-	case isList:
-		return []library.Source{node.ListSource(instance, version, read, body)}, nil
-	}
-	return nil, a.usage("catalog.diff.file", "file", file)
-}
 
 func (a *app) catalogDiffCommand() *cobra.Command {
 	c := &cobra.Command{
@@ -125,20 +27,14 @@ func (a *app) catalogDiffCommand() *cobra.Command {
 		if len(args) == 1 {
 			args = append(args, "current")
 		}
-		shelf, err := a.shelf()
+		sides, err := a.sides(args[0], args[1])
 		if err != nil {
 			return err
-		}
-		var sides [2]node.Dated
-		for i, arg := range args {
-			if sides[i], err = a.side(shelf, arg); err != nil {
-				return err
-			}
 		}
 		if *withImpact {
 			return a.printImpact(sides, *lab, o.format)
 		}
-		return a.printDifference(catalog.Diff(sides[0].Snapshot, sides[1].Snapshot), o.format)
+		return a.printDifference(difference{catalog.Diff(sides[0].Snapshot, sides[1].Snapshot), tagDifferences(sides)}, o.format)
 	}
 	return c
 }
@@ -151,7 +47,40 @@ func changed(same bool) error {
 	return errFound
 }
 
-func (a *app) printDifference(d catalog.Difference, format string) error {
+// difference is what "catalog diff" prints.
+type difference struct {
+	catalog.Difference
+	ServiceTags []servicetags.Difference `json:"service_tags,omitempty"` // of the clouds where they differ
+}
+
+// IsZero reports whether nothing differs.
+func (d difference) IsZero() bool { return d.Difference.IsZero() && len(d.ServiceTags) == 0 }
+
+// Entries returns every change by itself: those of the lists, then of the service tags.
+func (d difference) Entries() []catalog.Entry {
+	out := d.Difference.Entries()
+	for _, of := range d.ServiceTags {
+		for _, t := range of.Tags {
+			e := catalog.Entry{Subject: "service-tag", ID: of.Cloud.String() + "/" + t.Name, Change: t.Change}
+			if t.Change != servicetags.TagChanged {
+				out = append(out, e)
+			}
+			e.Part, e.Change = "prefix", catalog.Added
+			for _, p := range t.Added {
+				e.Value = p.String()
+				out = append(out, e)
+			}
+			e.Change = catalog.Removed
+			for _, p := range t.Removed {
+				e.Value = p.String()
+				out = append(out, e)
+			}
+		}
+	}
+	return out
+}
+
+func (a *app) printDifference(d difference, format string) error {
 	var err error
 	switch {
 	case format == "json":
@@ -171,14 +100,41 @@ func (a *app) printDifference(d catalog.Difference, format string) error {
 	case d.IsZero():
 		a.printf("%s\n", a.t("catalog.diff.same", "from", d.From, "to", d.To))
 	default:
-		a.printf("%s\n", a.t("catalog.diff.summary", "from", d.From, "to", d.To, "sets", itoa(len(d.Sets)), "hosts_added", itoa(len(d.Hosts.Added)),
-			"hosts_removed", itoa(len(d.Hosts.Removed)), "prefixes_added", itoa(len(d.Prefixes.Added)), "prefixes_removed", itoa(len(d.Prefixes.Removed))))
-		a.printf("%s", feed.Words(d, a.word))
+		if !d.Difference.IsZero() {
+			a.printf("%s\n", a.t("catalog.diff.summary", "from", d.From, "to", d.To, "sets", itoa(len(d.Sets)), "hosts_added", itoa(len(d.Hosts.Added)),
+				"hosts_removed", itoa(len(d.Hosts.Removed)), "prefixes_added", itoa(len(d.Prefixes.Added)), "prefixes_removed", itoa(len(d.Prefixes.Removed))))
+			a.printf("%s", feed.Words(d.Difference, a.word))
+		}
+		for _, t := range d.ServiceTags {
+			a.printTagDifference(t)
+		}
 	}
 	if err != nil {
 		return err
 	}
 	return changed(d.IsZero())
+}
+
+// printTagDifference tells which tags of one cloud came, went or have other prefixes.
+func (a *app) printTagDifference(d servicetags.Difference) {
+	name := func(version string, day time.Time) string {
+		if day.IsZero() {
+			return version
+		}
+		return version + " (" + day.Format(time.DateOnly) + ")"
+	}
+	a.printf("%s\n", a.t("catalog.diff.tags", "from", name(d.From, d.FromDate), "to", name(d.To, d.ToDate),
+		"added", itoa(d.Count(servicetags.TagAdded)), "removed", itoa(d.Count(servicetags.TagRemoved)), "changed", itoa(d.Count(servicetags.TagChanged)),
+		"prefixes_added", itoa(d.PrefixesAdded), "prefixes_removed", itoa(d.PrefixesRemoved)))
+	for _, t := range d.Tags {
+		a.printf("%s %s\n", t.Name, a.word(t.Change))
+		for _, p := range t.Removed {
+			a.printf("  - %s\n", p)
+		}
+		for _, p := range t.Added {
+			a.printf("  + %s\n", p)
+		}
+	}
 }
 
 // word words a code of a difference; a value that is no word of ours stays as it is.
@@ -219,9 +175,9 @@ func (a *app) printImpact(sides [2]node.Dated, lab bool, format string) error {
 			}
 		}
 	case "csv":
-		table := rows{columns: []column{{"subject", ""}, {"change", ""}, {"where", ""}, {"value", ""}, {"from", ""}, {"to", ""}, {"claim", ""}, {"date", ""}, {"basis", ""}, {"future", ""}}}
+		table := rows{columns: []column{{"subject", ""}, {"change", ""}, {"where", ""}, {"value", ""}, {"from", ""}, {"to", ""}, {"claim", ""}, {"date", ""}, {"basis", ""}, {"future", ""}, {"service_tags", ""}}}
 		for _, e := range entries {
-			table.cells = append(table.cells, []string{e.Subject, e.Change, e.Where, e.Value, e.From, e.To, e.Claim, e.Date, e.Basis, boolText(e.Future)})
+			table.cells = append(table.cells, []string{e.Subject, e.Change, e.Where, e.Value, e.From, e.To, e.Claim, e.Date, e.Basis, boolText(e.Future), strings.Join(e.Tags, " ")})
 		}
 		err = a.printCSV(table)
 	default:
@@ -252,6 +208,8 @@ type impactEntry struct {
 	Date    string `json:"date,omitempty"`
 	Basis   string `json:"basis,omitempty"`
 	Future  bool   `json:"future"`
+	// Tags are the service tags whose prefixes changed a line.
+	Tags []string `json:"service_tags,omitempty"`
 }
 
 func impactEntries(r impact.Report) []impactEntry {
@@ -273,7 +231,7 @@ func impactEntries(r impact.Report) []impactEntry {
 			Date: h.Force.Date, Basis: h.Force.Basis, Future: h.Force.Future})
 	}
 	for _, l := range r.Lines {
-		out = append(out, impactEntry{Subject: "line", Change: l.Kind, Where: l.File, Value: l.Line, Date: l.Force.Date, Basis: l.Force.Basis, Future: l.Force.Future})
+		out = append(out, impactEntry{Subject: "line", Change: l.Kind, Where: l.File, Value: l.Line, Date: l.Force.Date, Basis: l.Force.Basis, Future: l.Force.Future, Tags: l.Tags})
 	}
 	for _, f := range r.Appeared {
 		out = append(out, impactEntry{Subject: "finding", Change: catalog.Added, Where: f.Pos.String(), Value: f.Code})
@@ -330,7 +288,11 @@ func (a *app) tellImpact(r impact.Report) {
 			file = l.File
 			a.printf("  %s\n", file)
 		}
-		a.printf("    %s %s%s\n", sign[l.Kind], l.Line, a.force(l.Force))
+		because := ""
+		if len(l.Tags) > 0 {
+			because = "  " + a.t("catalog.impact.by-tags", "tags", strings.Join(l.Tags, ", "))
+		}
+		a.printf("    %s %s%s%s\n", sign[l.Kind], l.Line, a.force(l.Force), because)
 	}
 	a.printList("catalog.impact.appeared", r.Appeared)
 	a.printList("catalog.impact.gone", r.Gone)

@@ -18,24 +18,38 @@ func (a *app) catalogExportCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "export", Short: a.t("catalog.export.short"), Long: a.t("catalog.export.long"), Args: cobra.NoArgs,
 		Example: "  sekisho catalog export --area MEM --kind ip\n  sekisho catalog export --area MEM --kind url\n" +
+			"  sekisho catalog export --instance China --area Exchange --kind url\n" +
 			"  sekisho catalog export --feature entra.provisioning --kind v4",
 	}
 	area := c.Flags().String("area", "MEM", a.t("catalog.export.flag.area"))
 	feature := c.Flags().String("feature", "", a.t("catalog.export.flag.feature"))
 	kind := c.Flags().String("kind", "ip", a.t("catalog.export.flag.kind"))
+	instance := c.Flags().String("instance", string(m365.Worldwide), a.t("catalog.export.flag.instance"))
 	c.MarkFlagsMutuallyExclusive("area", "feature")
-	c.RunE = func(*cobra.Command, []string) error {
+	c.MarkFlagsMutuallyExclusive("instance", "feature")
+	c.RunE = func(c *cobra.Command, _ []string) error {
 		if *feature != "" {
 			return a.exportFeature(*feature, *kind)
 		}
-		return a.exportArea(*area, *kind)
+		i, ok := m365.ParseInstance(*instance)
+		if !ok {
+			var names []string
+			for _, i := range m365.Instances() {
+				names = append(names, string(i))
+			}
+			return a.usage("catalog.export.instance", "instance", *instance, "instances", strings.Join(names, ", "))
+		}
+		if i != m365.Worldwide && !c.Flags().Changed("area") {
+			*area = "Common" // MEM has rows for Worldwide alone
+		}
+		return a.exportArea(i, *area, *kind)
 	}
 	return c
 }
 
 // exportArea prints what the one-liners of the Intune page print: the addresses or the names of one service area, in the
 // order of the web service, each once.
-func (a *app) exportArea(area, kind string) error {
+func (a *app) exportArea(i m365.Instance, area, kind string) error {
 	if kind != "ip" && kind != "url" {
 		return a.usage("catalog.export.kind", "kind", kind, "kinds", "ip, url")
 	}
@@ -45,7 +59,7 @@ func (a *app) exportArea(area, kind string) error {
 	}
 	var lines, areas []string
 	seen := map[string]bool{}
-	for _, r := range m365.RowsOf(snapshot, m365.Worldwide) {
+	for _, r := range m365.RowsOf(snapshot, i) {
 		values := r.IPs
 		if kind == "url" {
 			values = r.URLs
@@ -68,7 +82,7 @@ func (a *app) exportArea(area, kind string) error {
 	}
 	var sets []*catalog.Set
 	for _, set := range snapshot.Sets() {
-		if set.ID.Cloud == m365.Worldwide.Cloud() && strings.EqualFold(set.Area, area) && (set.ID.Source == m365.Worldwide.Source() || set.ID.Source == m365.IntuneSource) {
+		if set.ID.Cloud == i.Cloud() && strings.EqualFold(set.Area, area) && (set.ID.Source == i.Source() || set.ID.Source == m365.IntuneSource) {
 			sets = append(sets, set)
 		}
 	}

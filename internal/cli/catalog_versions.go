@@ -3,7 +3,6 @@ package cli
 import (
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -98,88 +97,6 @@ func (a *app) importChanges(data, name string, body []byte) (imported, error) {
 		row.Entries = len(list)
 	}
 	return row, nil
-}
-
-func (a *app) catalogHistoryCommand() *cobra.Command {
-	c := &cobra.Command{Use: "history", Short: a.t("catalog.history.short"), Args: cobra.NoArgs}
-	o := a.outputFlag(c, "table", "json", "csv")
-	c.RunE = func(*cobra.Command, []string) error {
-		shelf, err := a.shelf()
-		if err != nil {
-			return err
-		}
-		versions, err := shelf.History()
-		if err != nil {
-			return err
-		}
-		if o.format == "json" {
-			return a.printJSON(versions)
-		}
-		r := rows{columns: []column{
-			{"version", a.t("catalog.history.column.version")}, {"state", a.t("catalog.history.column.state")},
-			{"made", a.t("catalog.history.column.made")}, {"sources", a.t("catalog.history.column.sources")},
-		}}
-		for _, v := range versions {
-			state, made := "--", "--"
-			switch {
-			case v.Current:
-				state = "OK"
-			case v.Waiting:
-				state = "WARN"
-			}
-			if !v.Made.IsZero() {
-				made = v.Made.Format(time.RFC3339)
-			}
-			var sources []string
-			for _, s := range v.Sources {
-				sources = append(sources, strings.TrimSpace(s.Name+" "+s.Version))
-			}
-			r.cells = append(r.cells, []string{v.Name, state, made, strings.Join(sources, ", ")})
-		}
-		if o.format == "csv" {
-			return a.printCSV(r)
-		}
-		a.printTable(r)
-		for _, v := range versions {
-			if v.Waiting {
-				a.printWaiting(v)
-			}
-		}
-		return nil
-	}
-	return c
-}
-
-// printWaiting says what the version that waits would drop, list by list, and what to do.
-func (a *app) printWaiting(v library.Version) {
-	a.printf("\n%s\n", a.t("catalog.history.waits", "version", v.Name))
-	for _, l := range v.Losses {
-		a.printf("  %s\n", a.t("catalog.history.loss", "list", l.Source+"/"+l.Cloud, "percent", itoa(l.Percent()), "lost_hosts", itoa(l.LostHosts), "hosts", itoa(l.Hosts),
-			"lost_prefixes", itoa(l.LostPrefixes), "prefixes", itoa(l.Prefixes)))
-	}
-	a.printf("%s\n", a.t("catalog.history.settle", "version", v.Name))
-}
-
-func (a *app) catalogUseCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "use VERSION", Short: a.t("catalog.use.short"), Args: cobra.ExactArgs(1),
-		Example: "  sekisho catalog use builtin",
-		RunE: func(_ *cobra.Command, args []string) error {
-			shelf, err := a.shelf()
-			if err != nil {
-				return err
-			}
-			name, err := versionNamed(shelf, args[0])
-			if err != nil {
-				return err
-			}
-			if err := shelf.Use(name); err != nil {
-				return err
-			}
-			a.printf("%s\n", a.t("catalog.used", "version", name))
-			return nil
-		},
-	}
 }
 
 func (a *app) catalogApproveCommand() *cobra.Command {

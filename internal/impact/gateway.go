@@ -6,7 +6,6 @@ import (
 
 	"sekisho/internal/catalog"
 	"sekisho/internal/endpoint"
-	"sekisho/internal/policy"
 )
 
 // Gateway renders what the gateway itself does with the hosts that the policy opens: a line for each pattern and its
@@ -14,8 +13,8 @@ import (
 type Gateway struct{}
 
 // Render returns the one file "gateway".
-func (Gateway) Render(p *policy.Program) ([]File, error) {
-	f := File{Name: "gateway"}
+func (Gateway) Render(s Side) ([]File, error) {
+	f, p := File{Name: "gateway"}, s.Program
 	snapshot := p.Catalog()
 	for _, rule := range p.AllowedPatterns() {
 		text := rule.Pattern.String()

@@ -22,9 +22,9 @@ import (
 
 // Renderer makes files from a policy. Each form in which the policy leaves the program has one.
 type Renderer interface {
-	// Render returns the files that p gives. Lines that differ from one version of the catalog to the next for no other
+	// Render returns the files that a side gives; its Program is not nil. Lines that differ from one version of the catalog to the next for no other
 	// reason than that it is another version (a version, a hash, a date) are left out.
-	Render(p *policy.Program) ([]File, error)
+	Render(s Side) ([]File, error)
 }
 
 // File is one rendered file.
@@ -43,6 +43,15 @@ type Line struct {
 type Side struct {
 	Program  *policy.Program // nil: the policy does not load, Findings say why
 	Findings finding.List
+	Tags     Tags // the service tags beside the catalog; nil: none, or the same on both sides and of no interest
+}
+
+// Tags are the Azure service tags that rows of a catalog name.
+type Tags interface {
+	// Prefixes returns those of a tag in one of the catalog's clouds; ok is false when they are not known.
+	Prefixes(cloud, tag string) (prefixes []netip.Prefix, ok bool)
+	// Day is the day of the data of that cloud; zero when it is not known.
+	Day(cloud string) time.Time
 }
 
 // Input is what Compare compares.
@@ -112,6 +121,8 @@ type LineChange struct {
 	File  string `json:"file"`
 	Line  string `json:"line"`
 	Force Force  `json:"force"`
+	// Tags are the service tags whose prefixes came or went where the line did.
+	Tags []string `json:"service_tags,omitempty"`
 }
 
 // The bases of a Force.
@@ -146,8 +157,9 @@ func Compare(in Input) (Report, error) {
 	if before == nil || after == nil {
 		return r, nil
 	}
-	c := comparison{in: in, diff: catalog.Diff(before.Catalog(), after.Catalog()), forces: map[string]Force{}}
+	c := comparison{in: in, diff: catalog.Diff(before.Catalog(), after.Catalog()), forces: map[string]Force{}, tagged: map[netip.Prefix][]string{}}
 	c.inUse(&r)
+	c.tags()
 	c.rules(&r)
 	c.handling(&r)
 	return r, c.lines(&r)
@@ -173,7 +185,8 @@ func less(a, b finding.List) finding.List {
 type comparison struct {
 	in     Input
 	diff   catalog.Difference
-	forces map[string]Force // by value: the earliest of the changes that speak of it
+	forces map[string]Force          // by value: the earliest of the changes that speak of it
+	tagged map[netip.Prefix][]string // prefixes of service tags in use that came or went, with the tags
 }
 
 // inUse lists the features in use of which something changed, and learns from when each value holds.
@@ -361,11 +374,11 @@ func (c *comparison) handlingForce(h catalog.HandlingChange) Force {
 // lines compares what the renderers make.
 func (c *comparison) lines(r *Report) error {
 	for _, renderer := range c.in.Renderers {
-		before, err := rendered(renderer, c.in.Before.Program)
+		before, err := rendered(renderer, c.in.Before)
 		if err != nil {
 			return err
 		}
-		after, err := rendered(renderer, c.in.After.Program)
+		after, err := rendered(renderer, c.in.After)
 		if err != nil {
 			return err
 		}
@@ -381,8 +394,8 @@ func (c *comparison) lines(r *Report) error {
 // fileLine is a line of a file.
 type fileLine struct{ file, line string }
 
-func rendered(r Renderer, p *policy.Program) (map[fileLine]string, error) {
-	files, err := r.Render(p)
+func rendered(r Renderer, s Side) (map[fileLine]string, error) {
+	files, err := r.Render(s)
 	if err != nil {
 		return nil, err
 	}
@@ -400,7 +413,7 @@ func (c *comparison) lineChanges(a, b map[fileLine]string, kind string) []LineCh
 	var out []LineChange
 	for l, value := range a {
 		if _, ok := b[l]; !ok {
-			out = append(out, LineChange{Kind: kind, File: l.file, Line: l.line, Force: c.lineForce(value)})
+			out = append(out, LineChange{Kind: kind, File: l.file, Line: l.line, Force: c.lineForce(value), Tags: c.lineTags(value)})
 		}
 	}
 	return out

@@ -184,17 +184,17 @@ func TestAPolicyThatNoLongerLoads(t *testing.T) {
 
 type broken struct{}
 
-func (broken) Render(*policy.Program) ([]impact.File, error) { return nil, errBroken }
+func (broken) Render(impact.Side) ([]impact.File, error) { return nil, errBroken }
 
 var errBroken = errors.New("broken")
 
 // joined renders prefixes as a firewall's list does.
 type joined struct{}
 
-func (joined) Render(p *policy.Program) ([]impact.File, error) {
-	s, _ := p.Catalog().Set(catalog.ClaimID{Source: "own", Cloud: "private", ID: "1"})
+func (joined) Render(s impact.Side) ([]impact.File, error) {
+	set, _ := s.Program.Catalog().Set(catalog.ClaimID{Source: "own", Cloud: "private", ID: "1"})
 	f := impact.File{Name: "list"}
-	for _, prefix := range s.Prefixes {
+	for _, prefix := range set.Prefixes {
 		f.Lines = append(f.Lines, impact.Line{Text: fmt.Sprint(prefix), Value: fmt.Sprint(prefix)})
 	}
 	return []impact.File{f}, nil

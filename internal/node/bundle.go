@@ -210,6 +210,22 @@ func BundleLists(c *bundle.Contents) []library.Source {
 	return out
 }
 
+// BundleTags reads the service tags files of a bundle. The error is a *finding.Problem.
+func BundleTags(c *bundle.Contents) (servicetags.Files, error) {
+	var out servicetags.Files
+	for _, e := range c.Entries {
+		if e.Kind != kindTags {
+			continue
+		}
+		file, found := servicetags.Parse(tagsName(e), e.Body)
+		if file == nil {
+			return nil, &finding.Problem{Findings: found}
+		}
+		out = append(out, file)
+	}
+	return out, nil
+}
+
 // Unbundled is what ImportBundle did.
 type Unbundled struct {
 	// Lists is what became of the lists; Version is the one in use when the bundle has none.

@@ -36,12 +36,14 @@ func (f *feedTags) of(s *catalog.Snapshot) func(cloud, tag string) ([]netip.Pref
 	}
 }
 
-// changed returns when the newest file was imported; zero when none was.
+// changed returns when a file was last put into use; zero when none was.
 func (f *feedTags) changed() (at time.Time) {
 	manifests, _ := f.store.Current()
 	for _, m := range manifests {
-		if m.Imported.After(at) {
-			at = m.Imported
+		for _, t := range []time.Time{m.Imported, m.Used} {
+			if t.After(at) {
+				at = t
+			}
 		}
 	}
 	return at

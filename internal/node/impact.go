@@ -14,13 +14,14 @@ import (
 	"sekisho/internal/impact"
 	"sekisho/internal/m365"
 	"sekisho/internal/pac"
-	"sekisho/internal/policy"
+	"sekisho/internal/servicetags"
 )
 
-// Dated is a version of the catalog with what its publishers have announced.
+// Dated is a version of the catalog with what its publishers have announced, and the service tags beside it.
 type Dated struct {
 	Name     string
 	Snapshot *catalog.Snapshot
+	Tags     servicetags.Files // nil: none, or the same on both sides and of no interest
 	notices  map[string]m365.Notices
 }
 
@@ -46,7 +47,7 @@ func (d Dated) since(claim catalog.ClaimID, value string) (time.Time, bool) {
 
 // Impact says what putting after in the place of before changes for the organisation of c. day is today.
 func Impact(c *config.Config, before, after Dated, day time.Time) (impact.Report, error) {
-	a, b := side(c, before.Snapshot), side(c, after.Snapshot)
+	a, b := side(c, before), side(c, after)
 	if a.Program == nil {
 		return impact.Report{}, &finding.Problem{Findings: a.Findings}
 	}
@@ -56,9 +57,9 @@ func Impact(c *config.Config, before, after Dated, day time.Time) (impact.Report
 	})
 }
 
-func side(c *config.Config, s *catalog.Snapshot) impact.Side {
-	program, found := Compile(c, s)
-	return impact.Side{Program: program, Findings: slices.DeleteFunc(found, func(f finding.Finding) bool { return f.Severity == finding.Info })}
+func side(c *config.Config, d Dated) impact.Side {
+	program, found := Compile(c, d.Snapshot)
+	return impact.Side{Program: program, Tags: d.Tags, Findings: slices.DeleteFunc(found, func(f finding.Finding) bool { return f.Severity == finding.Info })}
 }
 
 // pacLines renders the PAC file.
@@ -66,7 +67,8 @@ type pacLines struct{ c *config.Config }
 
 // Render returns the lines of the file without its comments, which name the version, and without the commas behind its
 // entries, which depend on what follows.
-func (r pacLines) Render(p *policy.Program) ([]impact.File, error) {
+func (r pacLines) Render(s impact.Side) ([]impact.File, error) {
+	p := s.Program
 	in := pac.Input{Program: p, Catalog: p.Catalog(), Proxies: []string{"gateway:3128"}}
 	if r.c.URLs.Gateway.Given() {
 		in.Proxies = []string{r.c.URLs.Gateway.V.String()}
@@ -99,7 +101,12 @@ func (r pacLines) Render(p *policy.Program) ([]impact.File, error) {
 type feedLines struct{}
 
 // Render returns a file for each list that has an entry.
-func (feedLines) Render(p *policy.Program) ([]impact.File, error) {
+func (feedLines) Render(s impact.Side) ([]impact.File, error) {
+	p := s.Program
+	var tags feed.Tags
+	if s.Tags != nil {
+		tags = s.Tags.Prefixes
+	}
 	var files []impact.File
 	names := []string{feed.InUse}
 	for _, f := range p.Features() {
@@ -108,7 +115,7 @@ func (feedLines) Render(p *policy.Program) ([]impact.File, error) {
 	for _, name := range names {
 		for _, kind := range []feed.Kind{feed.IP, feed.FQDN, feed.URL} { // v4 and v6 are the halves of ip
 			file := name + "." + string(kind) + ".txt"
-			e, err := feed.List(p.Catalog(), p.Features(), file, nil) // service tags are the same on both sides
+			e, err := feed.List(p.Catalog(), p.Features(), file, tags)
 			if err != nil {
 				return nil, err
 			}

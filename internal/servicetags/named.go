@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Tag returns the tag called name of one cloud's file; ok is false when no file that has it was indexed.
@@ -41,4 +42,36 @@ func CloudOfClaim(cloud string) Cloud {
 		return China
 	}
 	return 0
+}
+
+// Files are files of different clouds, for looking tags up by name alone: without the cost of an Index.
+type Files []*File
+
+// Of returns the file of one cloud; nil when there is none.
+func (f Files) Of(c Cloud) *File {
+	if i := slices.IndexFunc(f, func(f *File) bool { return f.Cloud == c }); i >= 0 {
+		return f[i]
+	}
+	return nil
+}
+
+// Prefixes returns the prefixes of a tag that a row of the catalog names; cloud is the row's (see CloudOfClaim). ok is
+// false when no file has the tag. The slice is shared.
+func (f Files) Prefixes(cloud, name string) (prefixes []netip.Prefix, ok bool) {
+	file := f.Of(CloudOfClaim(cloud))
+	if file == nil {
+		return nil, false
+	}
+	if i := slices.IndexFunc(file.Tags, func(t *Tag) bool { return t.Name == name }); i >= 0 {
+		return file.Tags[i].Prefixes, true
+	}
+	return nil, false
+}
+
+// Day returns the day of the data of a row's cloud; zero when it is not known.
+func (f Files) Day(cloud string) time.Time {
+	if file := f.Of(CloudOfClaim(cloud)); file != nil {
+		return file.Date
+	}
+	return time.Time{}
 }

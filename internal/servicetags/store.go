@@ -20,15 +20,15 @@ import (
 	"go4.org/netipx"
 
 	"sekisho/internal/finding"
-	"sekisho/internal/lockfile"
 )
 
 const (
 	// MaxDropPercent is the share of the prefixes in use that a new file may drop unasked. From change number 371 to
 	// 376, five weeks, far less than one in a hundred went (chosen: a fifth is no week's work).
 	MaxDropPercent = 20
-	// kept is how many bodies of a cloud stay on disk, the one in use included (chosen: to go back, twice).
-	kept = 3
+	// kept is how many files of a cloud stay on the shelf, the one in use included (chosen: a quarter of a year of weekly
+	// ones; the public one has 4 MB).
+	kept = 13
 	// lockWait is how long an import waits for another one (chosen: both are done in a second).
 	lockWait = 10 * time.Second
 	// manifestBytes bounds the manifest (chosen: it has about 400).
@@ -46,6 +46,9 @@ type Manifest struct {
 	Body         string    `json:"body"`          // file in the store's folder
 	Tags         int       `json:"tags"`
 	Prefixes     int       `json:"prefixes"`
+	// Used is when it was put into use, UTC: at its import, or later by going back to it. Zero: it never was, or before
+	// this was written down.
+	Used time.Time `json:"used,omitzero"`
 }
 
 // Version names the file as people do: "public-376".
@@ -62,8 +65,9 @@ func (m Manifest) AgeDays(now time.Time) int {
 	return max(0, int(now.Sub(since)/(24*time.Hour)))
 }
 
-// Store keeps imported service tags files in a folder, one in use for each cloud. A body is written whole under a name
-// of its own before the manifest that names it is replaced, so that whoever reads sees the old file or the new one.
+// Store is the shelf of imported service tags files: some of each cloud, one of them in use. A body is written whole under
+// a name of its own, with a manifest beside it, before the manifest that says which is in use is replaced, so that whoever
+// reads sees the old file or the new one.
 // Safe for concurrent use, by several processes too.
 type Store struct {
 	folder string
@@ -101,8 +105,9 @@ func (s *Store) Current() ([]Manifest, error) {
 	return list, problem
 }
 
-func (s *Store) manifest(c Cloud) (Manifest, error) {
-	file := s.manifestFile(c)
+func (s *Store) manifest(c Cloud) (Manifest, error) { return readManifest(s.manifestFile(c), c) }
+
+func readManifest(file string, c Cloud) (Manifest, error) {
 	data, err := readBounded(file, manifestBytes)
 	if err != nil {
 		return Manifest{}, finding.Fail("servicetags.unreadable", err, "file", file)
@@ -195,12 +200,9 @@ func (s *Store) Import(name string, data []byte, force bool) (Imported, error) {
 	if err := os.MkdirAll(s.folder, 0o700); err != nil {
 		return fail(err)
 	}
-	lock, err := lockfile.Acquire(filepath.Join(s.folder, ".servicetags.lock"), lockWait)
-	switch {
-	case errors.Is(err, lockfile.ErrHeld):
-		return Imported{}, finding.Fail("servicetags.busy", nil, "folder", s.folder)
-	case err != nil:
-		return fail(err)
+	lock, err := s.acquire()
+	if err != nil {
+		return Imported{}, err
 	}
 	defer lock.Release()
 	done, err := s.weigh(name, data, file, found, force)
@@ -211,11 +213,7 @@ func (s *Store) Import(name string, data []byte, force bool) (Imported, error) {
 	if err := writeWhole(filepath.Join(s.folder, done.Manifest.Body), data); err != nil {
 		return fail(err)
 	}
-	manifest, err := json.MarshalIndent(done.Manifest, "", "  ")
-	if err != nil {
-		return fail(err)
-	}
-	if err := writeWhole(s.manifestFile(done.Manifest.Cloud), append(manifest, '\n')); err != nil {
+	if err := s.putIntoUse(done.Manifest); err != nil {
 		return fail(err)
 	}
 	s.prune(done.Manifest.Cloud, done.Manifest.Body)
@@ -236,8 +234,8 @@ func (s *Store) weigh(name string, data []byte, file *File, found finding.List, 
 	sum := hashOf(data)
 	done := Imported{Warnings: found, Manifest: Manifest{
 		Cloud: file.Cloud, ChangeNumber: file.ChangeNumber, Date: file.Date, Imported: s.now().UTC().Truncate(time.Second),
-		Name: filepath.Base(name), SHA256: sum, Tags: len(file.Tags), Prefixes: file.Prefixes,
-		Body: "servicetags-" + file.Cloud.String() + "-" + strconv.FormatInt(file.ChangeNumber, 10) + "-" + sum[:8] + ".json",
+		Name: filepath.Base(name), SHA256: sum, Tags: len(file.Tags), Prefixes: file.Prefixes, Body: bodyName(file, sum),
+		Used: s.now().UTC().Truncate(time.Second),
 	}}
 	old, before, err := s.Load(file.Cloud)
 	if err == nil {
@@ -326,27 +324,6 @@ func gone(prefixes, now []netip.Prefix) int {
 		}
 	}
 	return n
-}
-
-// prune removes the oldest bodies of a cloud. A body that cannot be removed is no reason to refuse an import.
-func (s *Store) prune(c Cloud, current string) {
-	names, _ := filepath.Glob(filepath.Join(s.folder, "servicetags-"+c.String()+"-*.json"))
-	type body struct {
-		name string
-		at   time.Time
-	}
-	var bodies []body
-	for _, name := range names {
-		if info, err := os.Stat(name); err == nil && filepath.Base(name) != current {
-			bodies = append(bodies, body{name, info.ModTime()})
-		}
-	}
-	slices.SortFunc(bodies, func(a, b body) int { return b.at.Compare(a.at) })
-	for i, b := range bodies {
-		if i >= kept-1 {
-			_ = os.Remove(b.name)
-		}
-	}
 }
 
 func hashOf(data []byte) string {
