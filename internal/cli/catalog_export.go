@@ -25,9 +25,12 @@ func (a *app) catalogExportCommand() *cobra.Command {
 	feature := c.Flags().String("feature", "", a.t("catalog.export.flag.feature"))
 	kind := c.Flags().String("kind", "ip", a.t("catalog.export.flag.kind"))
 	instance := c.Flags().String("instance", string(m365.Worldwide), a.t("catalog.export.flag.instance"))
-	c.MarkFlagsMutuallyExclusive("area", "feature")
-	c.MarkFlagsMutuallyExclusive("instance", "feature")
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		for _, flag := range []string{"area", "instance"} {
+			if *feature != "" && c.Flags().Changed(flag) {
+				return a.usage("catalog.export.both", "flag", "--"+flag)
+			}
+		}
 		if *feature != "" {
 			return a.exportFeature(*feature, *kind)
 		}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -169,9 +170,17 @@ func (a *app) printUpdated(u node.Updated) {
 		a.printf("%s\n", a.t(line, "list", u.List))
 		return
 	}
-	a.printf("%s\n", a.t(line, "list", u.List, "version", version, "before", u.Before, "catalog", u.Catalog,
+	a.printf("%s\n", a.t(line, "list", u.List, "version", version, "before", u.Before, "catalog", cmp.Or(u.Catalog, keptAs(u)),
 		"entries", strconv.Itoa(u.Entries), "dropped", strconv.Itoa(u.Dropped), "percent", strconv.Itoa(u.Percent),
 		"asked", u.Asked.UTC().Format(time.RFC3339)))
+}
+
+// keptAs is what "catalog use" calls service tags that are kept and not in use.
+func keptAs(u node.Updated) string {
+	if u.Result == node.UpdateSetAside {
+		return u.Version
+	}
+	return ""
 }
 
 // importTags puts a service tags file into use and tells what was repaired or held.

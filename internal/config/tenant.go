@@ -32,7 +32,7 @@ func tenantSettings() []field[Tenant] {
 			JA: "使用する Azure リージョン。空白のない小文字の名前です。",
 			EN: "The Azure regions in use, by their names in lower case without blanks.",
 		}).atLeast(1).eg("japaneast"),
-		value("sts-host", hostName(), func(t *Tenant) *Value[string] { return &t.STSHost }, text{
+		value("sts-host", fullHostName(), func(t *Tenant) *Value[string] { return &t.STSHost }, text{
 			JA: "フェデレーション ドメインで使う、組織自身のフェデレーション サービス (AD FS など) のホスト名。",
 			EN: "Host of the organisation's own federation service (such as AD FS), for federated domains.",
 		}).eg("sts.contoso.com"),
@@ -113,4 +113,18 @@ func hostName() scalar[string] {
 		},
 		print: same,
 	}
+}
+
+// fullHostName is one host of at least two labels: a row is made of it that opens this name, and "com" is nobody's host.
+func fullHostName() scalar[string] {
+	full := hostName()
+	host := full.parse
+	full.parse = func(s string) (string, *finding.Finding) {
+		h, f := host(s)
+		if f == nil && !strings.Contains(h, ".") {
+			return no[string](finding.New("config.single-label", finding.Error, finding.Pos{}, "value", s))
+		}
+		return h, f
+	}
+	return full
 }

@@ -40,7 +40,8 @@ type UpdateOptions struct {
 	MaxDrop        int               // percent of a list that may go unasked
 	Force          bool              // take what drops more, and service tags that are older
 	Now            func() time.Time  // nil: the system's
-	// Sparing leaves a service tags file alone whose name is that of the one in use; nobody who asks by hand is spared.
+	// Sparing fetches nothing again that is known: a service tags file whose name is that of one that is kept, and whatever
+	// was fetched whole and refused, until the publisher has another. Who asks by hand gets it fetched.
 	Sparing bool
 }
 
@@ -59,6 +60,8 @@ type Updated struct {
 	Asked time.Time `json:"asked,omitzero"`
 	// Findings are what was repaired or held, or why it failed.
 	Findings finding.List `json:"findings"`
+
+	refused string // what was fetched whole and refused, as a library.Refusal calls it
 }
 
 // Update fetches one list and puts it into use, unless it is no better than what is known. Failing is an answer too: the
@@ -82,7 +85,7 @@ func Update(ctx context.Context, o UpdateOptions, list string) (Updated, error) 
 	if problem := (*finding.Problem)(nil); errors.As(err, &problem) {
 		u.Result, u.Findings, why = UpdateFailed, problem.Findings, problem.Findings
 	}
-	return u, cmp.Or(err, Shelf(o.Data, o.Now).Note(list, u.Version, u.Result, why))
+	return u, cmp.Or(err, Shelf(o.Data, o.Now).Note(list, u.Version, u.Result, u.refused, why))
 }
 
 // instanceOf reads "m365-china".
@@ -158,8 +161,14 @@ func updateList(ctx context.Context, o UpdateOptions, i m365.Instance, u *Update
 	case latest < newest.Version:
 		return finding.Fail("library.older", nil, "file", u.List, "version", latest, "known", newest.Version)
 	}
+	if err := spare(o, shelf, u.List, latest); err != nil {
+		return err
+	}
 	body, err := c.Endpoints(ctx, i, latest)
 	if err != nil {
+		if lasting(err) {
+			u.refused = latest
+		}
 		return err
 	}
 	// From when additions are in force is told to people; a list is good without it.
@@ -281,25 +290,88 @@ func softened(err error) finding.List {
 	return list
 }
 
-// updateTags fetches the service tags of one cloud.
+// spare returns why a version was refused that has been fetched before, for who polls; nil: fetch it.
+func spare(o UpdateOptions, shelf *library.Library, list, what string) error {
+	known := shelf.Attempts()[list].Refused
+	if !o.Sparing || o.Force || known.What != what || !known.Findings.HasErrors() {
+		return nil
+	}
+	return &finding.Problem{Findings: known.Findings}
+}
+
+// lasting reports whether what was fetched is refused for what the publisher says in it. What may be the line's doing (cut
+// off, a page of another kind in its place) or ours is tried again.
+func lasting(err error) bool {
+	var problem *finding.Problem
+	return errors.As(err, &problem) && len(problem.Findings) > 0 && slices.Contains([]string{
+		"m365.too-many", "m365.nothing-readable",
+		"servicetags.older", "servicetags.same-number", "servicetags.dropped", "servicetags.other-cloud", "servicetags.many-held", "servicetags.many",
+		"servicetags.repeated-tag", "servicetags.repeated-key", "servicetags.missing-key", "servicetags.cloud", "servicetags.name", "servicetags.number", "servicetags.type",
+	}, problem.Findings[0].Code)
+}
+
+// updateTags fetches the service tags of one cloud. A file that was fetched before and is on the shelf, because somebody
+// went back to an earlier one, stays there.
 func updateTags(ctx context.Context, o UpdateOptions, c servicetags.Cloud, u *Updated) error {
+	shelf, store := Shelf(o.Data, o.Now), servicetags.NewStore(CatalogFolder(o.Data), o.Now)
+	_, inUse, damaged := store.Load(c) // a file that is damaged is fetched again
+	var kept []servicetags.Shelved
+	if damaged == nil {
+		all, _ := store.Shelf()
+		for _, v := range all {
+			if v.Cloud == c && v.ChangeNumber >= inUse.ChangeNumber {
+				kept = append(kept, v)
+			}
+		}
+	}
+	named := func(name string) int {
+		return slices.IndexFunc(kept, func(v servicetags.Shelved) bool { return v.Name == name })
+	}
 	fetcher := &servicetags.Fetcher{Base: o.ServiceTagsURL, Transport: o.Transport}
-	store := servicetags.NewStore(CatalogFolder(o.Data), o.Now)
-	_, inUse, err := store.Load(c) // a file that is damaged is fetched again
-	if err == nil && o.Sparing {
-		fetcher.Have = inUse.Name
+	if o.Sparing && !o.Force {
+		fetcher.Have = func(name string) bool { return named(name) >= 0 || spare(o, shelf, u.List, name) != nil }
 	}
 	file, err := fetcher.Fetch(ctx, c)
 	if err != nil {
+		if lasting(err) {
+			u.refused = file.Name
+		}
 		return err
 	}
 	u.Asked = o.Now().UTC()
-	done := servicetags.Imported{Manifest: inUse, Before: inUse, Same: true}
-	if file.Body != nil {
-		if done, err = store.Import(file.Name, file.Body, o.Force); err != nil {
-			return err
+	if file.Body == nil {
+		if i := named(file.Name); i < 0 {
+			return spare(o, shelf, u.List, file.Name)
+		} else if kept[i].Current {
+			tell(u, servicetags.Imported{Manifest: inUse, Before: inUse, Same: true})
+		} else {
+			tell(u, servicetags.Imported{Manifest: kept[i].Manifest, Before: inUse})
+			u.Result = UpdateSetAside
 		}
+		return nil
 	}
+	done, err := store.Judge(file.Name, file.Body, o.Force)
+	if err == nil {
+		aside := slices.ContainsFunc(kept, func(v servicetags.Shelved) bool { return !v.Current && v.SHA256 == done.Manifest.SHA256 })
+		if aside && !o.Force {
+			tell(u, done)
+			u.Result = UpdateSetAside
+			return nil
+		}
+		done, err = store.Import(file.Name, file.Body, o.Force)
+	}
+	if err != nil {
+		if lasting(err) {
+			u.refused = file.Name
+		}
+		return err
+	}
+	tell(u, done)
+	return nil
+}
+
+// tell writes down what became of a service tags file.
+func tell(u *Updated, done servicetags.Imported) {
 	u.Version, u.Entries, u.Dropped, u.Findings = done.Manifest.Version(), done.Manifest.Prefixes, done.Dropped, append(u.Findings, done.Warnings...)
 	if !done.Manifest.Date.IsZero() {
 		u.Date = done.Manifest.Date.Format(time.DateOnly)
@@ -314,7 +386,6 @@ func updateTags(ctx context.Context, o UpdateOptions, c servicetags.Cloud, u *Up
 	if done.Same {
 		u.Result = UpdateSame
 	}
-	return nil
 }
 
 // clientFolder is where the client of the web service keeps what it must remember.

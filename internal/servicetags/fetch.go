@@ -37,15 +37,15 @@ type Fetcher struct {
 	Hosts []string
 	// Transport carries requests, by a proxy where it has one; nil: http.DefaultTransport.
 	Transport http.RoundTripper
-	// Have is the name of the file in use; when it is the current one, it is not fetched again. "": none is.
-	Have string
+	// Have reports whether a file of that name is known; when it is the current one, it is not fetched again. nil: none is.
+	Have func(name string) bool
 }
 
 // Fetched is a file as it came.
 type Fetched struct {
 	URL  string // where it stood
 	Name string // the file's own name, with its day
-	Body []byte // not judged yet, but for being a file of the cloud that was asked for; nil: it is the one in use
+	Body []byte // not judged yet, but for being a file of the cloud that was asked for; nil: Have knows it
 }
 
 // pages are the paths of the download pages, in the order in which they are tried. The numbers are those that the page
@@ -65,7 +65,7 @@ func (c Cloud) fileName() string {
 }
 
 // Fetch finds the current file of c and fetches it. It returns a *finding.Problem when no page answers or names a file,
-// when the file is cut off, too large, damaged or another cloud's, and ctx.Err() when the caller gave up. The change
+// when the file is cut off, too large, damaged or another cloud's (of one that came whole URL and Name are told), and ctx.Err() when the caller gave up. The change
 // number is verified against what is in use by Store.Import, which takes the result.
 func (f *Fetcher) Fetch(ctx context.Context, c Cloud) (Fetched, error) {
 	base, err := url.Parse(cmp.Or(f.Base, DefaultBase))
@@ -99,7 +99,7 @@ func (f *Fetcher) Fetch(ctx context.Context, c Cloud) (Fetched, error) {
 			problem = cmp.Or(problem, error(finding.Fail("servicetags.no-link", nil, "url", at.String(), "cloud", c.String())))
 			continue
 		}
-		if name := path.Base(link.Path); name == f.Have {
+		if name := path.Base(link.Path); f.Have != nil && f.Have(name) {
 			return Fetched{URL: link.String(), Name: name}, nil
 		}
 		return fetchFile(ctx, client, link, c)
@@ -118,10 +118,10 @@ func fetchFile(ctx context.Context, client *http.Client, link *url.URL, c Cloud)
 	name := path.Base(link.Path)
 	file, found := Parse(name, body)
 	if file == nil {
-		return Fetched{}, &finding.Problem{Findings: found}
+		return Fetched{URL: link.String(), Name: name}, &finding.Problem{Findings: found}
 	}
 	if file.Cloud != c {
-		return Fetched{}, finding.Fail("servicetags.other-cloud", nil, "got", file.Cloud.String(), "want", c.String())
+		return Fetched{URL: link.String(), Name: name}, finding.Fail("servicetags.other-cloud", nil, "got", file.Cloud.String(), "want", c.String())
 	}
 	return Fetched{URL: link.String(), Name: name, Body: body}, nil
 }

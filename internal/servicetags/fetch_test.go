@@ -73,8 +73,9 @@ func TestFetchTriesTheOtherPages(t *testing.T) {
 // TestTheFileInUseIsNotFetchedAgain: 4 MB a day that say nothing new.
 func TestTheFileInUseIsNotFetchedAgain(t *testing.T) {
 	f, asked := site(t, map[string]string{page: at + "ServiceTags_Public_20261116.json"})
-	f.Have = "ServiceTags_Public_20261116.json"
-	if got, err := f.Fetch(t.Context(), servicetags.Public); err != nil || got.Body != nil || got.Name != f.Have || len(*asked) != 1 {
+	have := ""
+	f.Have = func(name string) bool { have = name; return true }
+	if got, err := f.Fetch(t.Context(), servicetags.Public); err != nil || got.Body != nil || got.Name != have || have != "ServiceTags_Public_20261116.json" || len(*asked) != 1 {
 		t.Errorf("%+v %v, asked %q", got, err, *asked)
 	}
 }

@@ -21,6 +21,15 @@ type Attempt struct {
 	// Failures counts those since Failed.
 	Failures int          `json:"failures"`
 	Findings finding.List `json:"findings,omitempty"` // why the last one failed
+	// Refused is what was fetched whole and is not to be believed; zero: nothing.
+	Refused Refusal `json:"refused,omitzero"`
+}
+
+// Refusal is a version that was fetched whole and refused. Fetching it again would not make it better: until the publisher
+// has another, who polls leaves it alone.
+type Refusal struct {
+	What     string       `json:"what"` // the publisher's version, or the name of its file
+	Findings finding.List `json:"findings"`
 }
 
 // attemptBytes bounds the file of attempts (chosen: seven lists with some findings have 10 KiB).
@@ -41,8 +50,9 @@ func (l *Library) Attempts() map[string]Attempt {
 	return list
 }
 
-// Note writes down an attempt of now. why is nil when it did not fail; version is "" when it could not be learned.
-func (l *Library) Note(list, version, result string, why finding.List) error {
+// Note writes down an attempt of now. refused is what was fetched whole and refused because of why; "" leaves what is known of
+// refusals as it is, unless the attempt did not fail. why is nil when it did not fail; version is "" when it could not be learned.
+func (l *Library) Note(list, version, result, refused string, why finding.List) error {
 	if err := os.MkdirAll(l.folder, 0o700); err != nil {
 		return finding.Fail("library.unwritable", err, "folder", l.folder)
 	}
@@ -59,13 +69,16 @@ func (l *Library) Note(list, version, result string, why finding.List) error {
 		a.Version = version
 	}
 	if why == nil {
-		a.Asked, a.Failed, a.Failures = now, time.Time{}, 0
+		a.Asked, a.Failed, a.Failures, a.Refused = now, time.Time{}, 0, Refusal{}
 	} else {
 		if a.Failed.IsZero() {
 			a.Failed = now
 		}
 		a.Failures++
 		a.Findings = why[:min(len(why), mostReasons)]
+		if refused != "" {
+			a.Refused = Refusal{refused, a.Findings}
+		}
 	}
 	all[list] = a
 	body, err := json.MarshalIndent(all, "", "  ")
