@@ -40,7 +40,7 @@ func (a *app) policyCheckCommand() *cobra.Command {
 		}
 		var asked *node.Online
 		if *online {
-			answer, more, err := node.AskTenants(c.Context(), settings, *lab)
+			answer, more, err := node.AskTenants(c.Context(), settings, program, *lab)
 			if err != nil {
 				return err
 			}

@@ -90,7 +90,7 @@ func (n *Node) network(c *config.Config) (gateway.Network, error) {
 // install makes b the edition that judges from now on.
 func (n *Node) install(b *built) {
 	n.current.Store(b)
-	n.tenants.Use(tenantNetwork(b.config, b.edition.Network))
+	n.tenants.Use(tenantNetwork(b.config, b.edition.Program, b.edition.Network))
 	n.gateway.Load(b.edition)
 	if reports(b.edition.Program) {
 		for _, p := range b.edition.Program.Profiles() {

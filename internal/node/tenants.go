@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -36,8 +37,39 @@ func signInHost(cloud string) endpoint.Host {
 	return "login.microsoftonline.com"
 }
 
-func tenantNetwork(c *config.Config, n gateway.Network) tenant.Network {
-	return tenant.Network{Host: signInHost(c.Tenant.Cloud.V), Resolve: n.Resolve, Dial: n.Dial, Roots: n.Roots}
+// tenantNetwork is the road of the gateway's own questions. p may be nil: nobody is restricted.
+func tenantNetwork(c *config.Config, p *policy.Program, n gateway.Network) tenant.Network {
+	host := signInHost(c.Tenant.Cloud.V)
+	return tenant.Network{Host: host, Resolve: n.Resolve, Dial: n.Dial, Roots: n.Roots, Header: ownHeader(p, host)}
+}
+
+// ownHeader is what the gateway's own questions to host carry: the headers of the first ring that enforces, as the
+// requests of its people do. Whoever looks at what leaves the machine then sees no request to a sign-in host without
+// them; and an OpenID configuration is public, no header changes it. Where no ring enforces there is nothing to carry.
+func ownHeader(p *policy.Program, host endpoint.Host) http.Header {
+	if p == nil {
+		return nil
+	}
+	class := p.Catalog().Classify(host).Class
+	if class != catalog.SignIn {
+		return nil // the sign-in host of another cloud gets no restriction header from anybody
+	}
+	for _, r := range p.Rings() {
+		if r.Mode != policy.Enforce {
+			continue
+		}
+		for _, profile := range p.Profiles() {
+			if profile.Name() != r.Profile {
+				continue
+			}
+			header := http.Header{}
+			for _, f := range profile.Plan(class).Set() {
+				header[f.Name] = []string{f.Value}
+			}
+			return header
+		}
+	}
+	return nil
 }
 
 // States of an OnlineEntry.
@@ -73,9 +105,9 @@ type OnlineEntry struct {
 }
 
 // AskTenants asks the sign-in service about every tenant that c names, by the road that the gateway takes: its resolver,
-// its roots. With lab it asks a lab that is started for it. The findings tell what does not agree; what could not be asked
+// its roots, with the restriction headers of p where a ring enforces. With inLab it asks a lab that is started for it. The findings tell what does not agree; what could not be asked
 // is not known, and no finding says otherwise.
-func AskTenants(ctx context.Context, c *config.Config, inLab bool) (Online, finding.List, error) {
+func AskTenants(ctx context.Context, c *config.Config, p *policy.Program, inLab bool) (Online, finding.List, error) {
 	var network gateway.Network
 	if inLab {
 		world, err := lab.Open(ctx, lab.Options{Catalog: catalog.Builtin()})
@@ -94,7 +126,7 @@ func AskTenants(ctx context.Context, c *config.Config, inLab bool) (Online, find
 	}
 	book := tenant.New(tenant.Options{})
 	defer book.Close()
-	road := tenantNetwork(c, network)
+	road := tenantNetwork(c, p, network)
 	book.Use(road)
 	online := Online{Host: string(road.Host), Profiles: []OnlineProfile{}}
 	var wait sync.WaitGroup

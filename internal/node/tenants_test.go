@@ -88,9 +88,46 @@ func TestNobodyIsAskedWhereNobodyReports(t *testing.T) {
 	}
 }
 
+// TestOwnQuestionsCarryWhatIsEnforced: where one ring enforces and another reports, the gateway asks for directories with
+// the headers of the one that enforces; no request without them reaches the sign-in host but those of the reporting ring.
+func TestOwnQuestionsCarryWhatIsEnforced(t *testing.T) {
+	const pilot = "  - name: pilot\n    mode: report\n    profile: contoso-only\n    clients: [127.0.0.1/32]\n"
+	for name, x := range map[string]struct {
+		settings *config.Config
+		want     int // fields of each head
+	}{
+		"mixed":        {labConfig(t, "rings:\n", "rings:\n"+pilot, "[contoso.com, 3c7d9a52-41b8-4e0f-9d26-5f0a8b1c2d31]", "[contoso.com]"), 1},
+		"reports only": {labConfig(t, "mode: enforce", "mode: report", "[contoso.com, 3c7d9a52-41b8-4e0f-9d26-5f0a8b1c2d31]", "[contoso.com]"), 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := start(t, node.Options{Config: x.settings, Lab: true})
+			var heads []lab.Head
+			for limit := time.Now().Add(10 * time.Second); len(heads) == 0 && time.Now().Before(limit); time.Sleep(20 * time.Millisecond) {
+				heads = n.LabHeads()
+			}
+			if len(heads) == 0 {
+				t.Fatal("the gateway asked for nothing")
+			}
+			for _, h := range heads {
+				for field, want := range map[string]string{
+					"Restrict-Access-To-Tenants": x.settings.Profiles[0].PermittedTenants[0].V, "Restrict-Access-Context": x.settings.Profiles[0].Context.V,
+				} {
+					line := "\r\n" + field + ": " + want + "\r\n"
+					if got := strings.Count(string(h.Raw), line); got != x.want || strings.Count(strings.ToLower(string(h.Raw)), strings.ToLower(field)) != x.want {
+						t.Errorf("%q %d times, want %d, in\n%s", line, got, x.want, h.Raw)
+					}
+				}
+				if strings.Contains(strings.ToLower(string(h.Raw)), "sec-restrict") {
+					t.Errorf("a header of another host in\n%s", h.Raw)
+				}
+			}
+		})
+	}
+}
+
 func TestAskTenants(t *testing.T) {
 	c := labConfig(t, "[contoso.com, 3c7d9a52-41b8-4e0f-9d26-5f0a8b1c2d31]", "[contoso.com, contoso.onmicrosoft.com, fabrikam.com, nobody.example]")
-	online, found, err := node.AskTenants(t.Context(), c, true)
+	online, found, err := node.AskTenants(t.Context(), c, nil, true)
 	if err != nil || len(online.Profiles) != 1 {
 		t.Fatalf("%+v %v", online, err)
 	}
@@ -117,7 +154,7 @@ func TestAskTenants(t *testing.T) {
 	}
 
 	c = labConfig(t, "[contoso.com, 3c7d9a52-41b8-4e0f-9d26-5f0a8b1c2d31]", "[fabrikam.com]")
-	online, found, err = node.AskTenants(t.Context(), c, true)
+	online, found, err = node.AskTenants(t.Context(), c, nil, true)
 	if p := online.Profiles[0]; err != nil || p.ContextListed == nil || *p.ContextListed || found[0].Code != "node.context-not-permitted" {
 		t.Errorf("%+v %+v %v", p, found, err)
 	}
@@ -130,7 +167,7 @@ func TestAskTenantsWithoutANetworkKnowsNothing(t *testing.T) {
 	if problems.HasErrors() {
 		t.Fatal(problems)
 	}
-	online, found, err := node.AskTenants(t.Context(), c, false)
+	online, found, err := node.AskTenants(t.Context(), c, nil, false)
 	if err != nil || len(found) != 0 {
 		t.Fatalf("%+v %v", found, err)
 	}

@@ -21,6 +21,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -58,6 +59,9 @@ type Network struct {
 	Resolve func(ctx context.Context, h endpoint.Host) ([]netip.Addr, error)
 	Dial    func(ctx context.Context, to netip.AddrPort) (net.Conn, error)
 	Roots   *x509.CertPool // nil: the system's
+	// Header is sent with every question, names as they are spelled here; nil: nothing. Where somebody is restricted, the
+	// questions carry restriction headers too, so that no request without them reaches the sign-in service.
+	Header http.Header
 }
 
 // Options of New. The zero value works.
@@ -70,8 +74,7 @@ type Book struct {
 	now func() time.Time
 
 	mu      sync.Mutex
-	network *Network
-	client  *http.Client
+	road    *road // nil until Use
 	names   map[string]*entry
 	waiting int
 	closed  bool
@@ -79,6 +82,14 @@ type Book struct {
 	work    sync.WaitGroup
 	ctx     context.Context // of every question in the background
 	cancel  context.CancelFunc
+}
+
+// road is a Network made ready.
+type road struct {
+	Network
+	client *http.Client
+	ctx    context.Context // ends when another road takes its place
+	leave  context.CancelFunc
 }
 
 // entry is what is known of one name.
@@ -105,7 +116,8 @@ func New(o Options) *Book {
 	return b
 }
 
-// Use gives the road by which names are asked for from now on. What is known stays known.
+// Use gives the road by which names are asked for from now on. What is known stays known; a question under way is broken
+// off and asked again by the new road, so that none with the old headers is sent once Use has returned.
 func (b *Book) Use(n Network) {
 	// A transport of its own: nothing is kept open between two questions, and no proxy of the environment is asked.
 	client := &http.Client{
@@ -131,7 +143,11 @@ func (b *Book) Use(n Network) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.network, b.client = &n, client
+	if b.road != nil {
+		b.road.leave()
+	}
+	b.road = &road{Network: n, client: client}
+	b.road.ctx, b.road.leave = context.WithCancel(b.ctx)
 }
 
 // Close ends the questions under way and waits for them.
@@ -245,7 +261,7 @@ func (b *Book) start(name string) <-chan struct{} {
 		return e.done
 	case e != nil && b.now().Before(e.until):
 		return nil
-	case b.closed || b.client == nil || b.waiting >= mostWaiting:
+	case b.closed || b.road == nil || b.waiting >= mostWaiting:
 		return nil
 	}
 	if e == nil {
@@ -280,7 +296,13 @@ func (b *Book) answer(name string, e *entry, done chan struct{}) {
 	id, err := "", error(nil)
 	select {
 	case b.atOnce <- struct{}{}:
-		id, err = b.ask(name)
+		for moved := true; moved; {
+			b.mu.Lock()
+			by := b.road
+			b.mu.Unlock()
+			id, err = by.ask(name)
+			moved = err != nil && by.ctx.Err() != nil && b.ctx.Err() == nil // another road took its place
+		}
 		<-b.atOnce
 	case <-b.ctx.Done():
 		err = b.ctx.Err()
@@ -301,20 +323,18 @@ func (b *Book) answer(name string, e *entry, done chan struct{}) {
 }
 
 // ask reads the OpenID configuration of one tenant.
-func (b *Book) ask(name string) (string, error) {
-	b.mu.Lock()
-	client, host := b.client, string(b.network.Host)
-	b.mu.Unlock()
-	ctx, cancel := context.WithTimeout(b.ctx, askLimit)
+func (r *road) ask(name string) (string, error) {
+	ctx, cancel := context.WithTimeout(r.ctx, askLimit)
 	defer cancel()
-	target := "https://" + host + "/" + url.PathEscape(name) + "/v2.0/.well-known/openid-configuration"
+	target := "https://" + string(r.Host) + "/" + url.PathEscape(name) + "/v2.0/.well-known/openid-configuration"
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
 	if err != nil {
 		return "", err
 	}
 	request.Header.Set("Accept", "application/json")
 	request.Header.Set("User-Agent", "Sekisho")
-	resp, err := client.Do(request)
+	maps.Copy(request.Header, r.Header)
+	resp, err := r.client.Do(request)
 	if err != nil {
 		var u *url.Error
 		if errors.As(err, &u) {

@@ -167,3 +167,46 @@ func TestQuestionsAreBounded(t *testing.T) {
 	b.Close() // ends what is under way
 	close(release)
 }
+
+// TestAnotherRoadTakesTheQuestionsAlong: a question under way is broken off and asked again with the new headers.
+func TestAnotherRoadTakesTheQuestionsAlong(t *testing.T) {
+	heads := make(chan http.Header, 4)
+	var block atomic.Bool
+	block.Store(true)
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		heads <- r.Header
+		if block.Load() {
+			<-r.Context().Done()
+			return
+		}
+		document(w, "https://example.com/"+id+"/v2.0")
+	}))
+	defer server.Close()
+	roots := x509.NewCertPool()
+	roots.AddCert(server.Certificate())
+	road := tenant.Network{
+		Host: "example.com", Roots: roots,
+		Resolve: func(context.Context, endpoint.Host) ([]netip.Addr, error) {
+			return []netip.Addr{netip.MustParseAddr("192.0.2.1")}, nil
+		},
+		Dial: func(ctx context.Context, _ netip.AddrPort) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "tcp", server.Listener.Addr().String())
+		},
+	}
+	b := tenant.New(tenant.Options{})
+	defer b.Close()
+	b.Use(road)
+	b.Want("contoso.com")
+	if h := <-heads; h.Get("X-Road") != "" {
+		t.Error(h)
+	}
+	block.Store(false)
+	road.Header = http.Header{"X-Road": {"second"}}
+	b.Use(road)
+	if got, err := b.Find(t.Context(), "contoso.com"); got != id || err != nil {
+		t.Errorf("%q %v", got, err)
+	}
+	if h := <-heads; h.Get("X-Road") != "second" {
+		t.Error(h)
+	}
+}
