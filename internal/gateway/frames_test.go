@@ -207,8 +207,8 @@ func TestBodiesOfHTTP2ThatDoNotHold(t *testing.T) {
 			w.origin(signInHost).setAnswer(func(head string, body io.Reader, to io.Writer) bool {
 				want := int64(-1)
 				if _, rest, found := strings.Cut(head, "Content-Length: "); found {
-					want = int64(len(rest)) // replaced below
-					for want = 0; rest[0] >= '0' && rest[0] <= '9'; rest = rest[1:] {
+					want = 0
+					for ; rest[0] >= '0' && rest[0] <= '9'; rest = rest[1:] {
 						want = want*10 + int64(rest[0]-'0')
 					}
 				}
