@@ -39,21 +39,26 @@ func (a *app) catalogCheckCommand() *cobra.Command {
 		list := slices.DeleteFunc(catalog.Disagreements(snapshot), func(d catalog.Disagreement) bool {
 			return len(args) > 0 && !slices.ContainsFunc(d.Positions, func(p catalog.Position) bool { return claims[p.Claim] })
 		})
+		ages := a.ages(compared(snapshot, list))
 		if o.format == "json" {
 			return a.printJSON(struct {
 				Catalog       string                 `json:"catalog_version"`
+				Sources       []catalog.Age          `json:"sources"` // of the claims that disagree
 				Disagreements []catalog.Disagreement `json:"disagreements"`
-			}{snapshot.Version(), append([]catalog.Disagreement{}, list...)})
+			}{snapshot.Version(), ages, append([]catalog.Disagreement{}, list...)})
 		}
 		r := rows{columns: []column{{"aspect", a.t("catalog.column.aspect")}, {"cloud", a.t("catalog.column.cloud")},
 			{"name", a.t("catalog.column.name")}, {"claim", a.t("catalog.column.claim")}, {"says", a.t("catalog.column.says")}}}
 		for _, d := range list {
 			for _, p := range d.Positions {
-				said := cmp.Or(p.Value, "-")
-				if d.Kind == catalog.DiffersInNeed {
-					said = a.t("catalog." + said)
+				aspect, said := d.Kind, p.Value
+				if o.format != "csv" { // whose cells are codes, in every language
+					aspect, said = a.t("catalog.aspect."+d.Kind), cmp.Or(p.Value, "-")
+					if d.Kind == catalog.DiffersInNeed {
+						said = a.t("catalog." + said)
+					}
 				}
-				r.cells = append(r.cells, []string{a.t("catalog.aspect." + d.Kind), d.Cloud, d.Name, p.Claim.String(), said})
+				r.cells = append(r.cells, []string{aspect, d.Cloud, d.Name, p.Claim.String(), said})
 			}
 		}
 		if o.format == "csv" {
@@ -63,7 +68,21 @@ func (a *app) catalogCheckCommand() *cobra.Command {
 			a.printTable(r)
 		}
 		a.notef("%s\n", a.t("catalog.check.count", "count", strconv.Itoa(len(list)), "version", snapshot.Version()))
+		a.warnAges(ages)
 		return nil
 	}
 	return c
+}
+
+// compared are the sets whose claims disagree.
+func compared(snapshot *catalog.Snapshot, list []catalog.Disagreement) []*catalog.Set {
+	var out []*catalog.Set
+	for _, d := range list {
+		for _, p := range d.Positions {
+			if set, ok := snapshot.Set(p.Claim); ok {
+				out = append(out, set)
+			}
+		}
+	}
+	return out
 }

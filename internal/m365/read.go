@@ -161,13 +161,19 @@ func (r *rows) row(n *node) (row Row, id int, ok bool) {
 		r.note("row-type", finding.Warning, n.at, "field", "", "want", kindNames[isObject], "is", kindNames[n.kind])
 		return row, 0, false
 	}
-	if v, _ := n.get("id"); v != nil && v.kind == isNumber {
+	v, _ := n.get("id")
+	if v != nil && v.kind == isNumber {
 		if i, err := strconv.Atoi(v.text); err == nil && i > 0 && i < 1_000_000_000 {
 			id, r.set = i, strconv.Itoa(i)
 		}
 	}
-	if id == 0 {
+	switch {
+	case id != 0:
+	case v == nil:
 		r.note("row-missing", finding.Warning, n.at, "field", "id")
+		return row, 0, false
+	default:
+		r.note("row-value", finding.Warning, v.at, "field", "id", "value", bounded(v.text))
 		return row, 0, false
 	}
 	ok = true

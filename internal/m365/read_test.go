@@ -96,7 +96,7 @@ func TestRowsAreRepairedWhereCertainElseHeld(t *testing.T) {
 		{"bad-port", "[" + rowJSON("id", "2", "tcpPorts", `"443;80"`) + "," + rowJSON() + "]", "row-value", "1 [a.example] [] 443 ", "[2]"},
 		{"repeated-member", "[" + `{"id":2,"id":2,"serviceArea":"Common","urls":["x.example"],"expressRoute":true,"category":"Allow","required":true}` + "," + rowJSON() + "]", "row-key-repeated row-key-repeated", "1 [a.example] [] 443 ", "[2]"},
 		{"no-id", "[" + rowJSON("id", "") + "," + rowJSON() + "]", "row-missing", "1 [a.example] [] 443 ", "[]"},
-		{"id-is-text", "[" + rowJSON("id", `"7"`) + "," + rowJSON() + "]", "row-missing", "1 [a.example] [] 443 ", "[]"},
+		{"id-is-text", "[" + rowJSON("id", `"7"`) + "," + rowJSON() + "]", "row-value", "1 [a.example] [] 443 ", "[]"},
 		{"row-is-number", "[7," + rowJSON() + "]", "row-type", "1 [a.example] [] 443 ", "[]"},
 		{"host-is-number", "[" + rowJSON("urls", `[7,"a.example"]`) + "]", "value-type", "1 [a.example] [] 443 ", "[]"},
 		{"nothing-to-open", "[" + rowJSON("id", "2", "urls", "") + "," + rowJSON() + "]", "row-empty", "1 [a.example] [] 443 ", "[2]"},

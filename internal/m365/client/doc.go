@@ -14,5 +14,6 @@
 // host that was asked is an error, and nothing that was kept before is touched. Whether a whole body is also a good one
 // (not older, not absurd) is for whoever puts it on the shelf to judge.
 //
-// The service's Intune rows (service area MEM) are no longer accurate, so they are not asked for.
+// The service's Intune rows (service area MEM) are no longer accurate; bodies are fetched whole, and whoever
+// reads them passes those rows over.
 package client
