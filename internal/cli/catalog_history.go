@@ -178,12 +178,14 @@ func (a *app) catalogUseCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			name, err := versionNamed(shelf, args[0])
-			if err != nil {
-				return a.useTags(args[0], err)
-			}
-			if err := shelf.Use(name); err != nil {
-				return err
+			name := args[0]
+			if shelf.Use(name) != nil { // no version's own name, or one that cannot be used
+				if name, err = versionNamed(shelf, args[0]); err != nil {
+					return a.useTags(args[0], err)
+				}
+				if err := shelf.Use(name); err != nil {
+					return err
+				}
 			}
 			a.printf("%s\n", a.t("catalog.used", "version", name))
 			return nil

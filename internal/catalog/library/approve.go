@@ -9,7 +9,7 @@ import (
 	"sekisho/internal/finding"
 )
 
-// Use puts the version called name into use, after building it.
+// Use puts the version called name into use, after building it. It is the way out of a damaged current.json too.
 func (l *Library) Use(name string) error {
 	if _, err := l.Snapshot(name); err != nil {
 		return err
@@ -24,7 +24,7 @@ func (l *Library) Use(name string) error {
 	defer unlock()
 	s, err := l.state()
 	if err != nil {
-		return err
+		s = state{} // damaged; whoever names a version says what it shall be, and what waited or was refused is forgotten
 	}
 	s.Current = name
 	if s.Waiting == name {

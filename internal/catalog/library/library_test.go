@@ -177,4 +177,13 @@ func TestChangedByteOnDiskIsRefused(t *testing.T) {
 	if _, err := l.Current(); code(err) != "library.damaged" {
 		t.Errorf("a state that leads out of the folder: %v", err)
 	}
+	if err := l.Use("nothing"); err == nil {
+		t.Error("a version that is not there")
+	}
+	if err := l.Use(library.Builtin); err != nil {
+		t.Errorf("the way out of a damaged state: %v", err)
+	}
+	if h, err := l.History(); err != nil || !h[0].Current {
+		t.Errorf("%+v %v", h, err)
+	}
 }
