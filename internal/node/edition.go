@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"sekisho/internal/ca"
@@ -30,9 +31,24 @@ type built struct {
 	warnings  finding.List
 	waiting   string // version of the catalog that waits for approval; "" when none does
 
-	archive   *m365.Archive // of the lists that are served on
-	changes   []byte        // feed of changes
+	past      func() past // what is told of the versions before; made at the first question, for few ever ask
 	installed time.Time
+}
+
+// past is what is told of the versions of the catalog up to the one in use.
+type past struct {
+	archive *m365.Archive // of the lists that are served on
+	changes []byte        // feed of changes
+}
+
+// pastOf gathers it once, when somebody asks. It reads up to mostVersions versions and compares them, which costs a
+// reload more than everything else together. Nobody judges by it.
+func (n *Node) pastOf(c *config.Config, date time.Time) func() past {
+	day := n.options.Now()
+	return sync.OnceValue(func() past {
+		archive, changes := history(Shelf(n.options.Data, n.options.Now), c, day)
+		return past{archive, feed.Atom(changesURL(n.seenPAC(c)), c.Organisation.Name.V, date, changes)}
+	})
 }
 
 // build makes an edition from a configuration whose policy has been compiled. It changes nothing that is running.
@@ -69,11 +85,9 @@ func (n *Node) build(c *config.Config, program *policy.Program, found finding.Li
 	if err != nil {
 		return nil, err
 	}
-	archive, changes := history(Shelf(n.options.Data, n.options.Now), c, n.options.Now())
 	return &built{
 		config: c, edition: edition, authority: authority, pac: script,
-		warnings: found.Of(finding.Warning), archive: archive, installed: n.options.Now(), waiting: waitingVersion(Shelf(n.options.Data, n.options.Now)),
-		changes: feed.Atom(changesURL(n.seenPAC(c)), c.Organisation.Name.V, snapshot.Date(), changes),
+		warnings: found.Of(finding.Warning), past: n.pastOf(c, snapshot.Date()), installed: n.options.Now(), waiting: waitingVersion(Shelf(n.options.Data, n.options.Now)),
 	}, nil
 }
 

@@ -330,8 +330,8 @@ func (n *Node) parts(token string) ops.Parts {
 		Ready:   n.ready,
 		Metrics: n.metrics.handler(),
 		Console: console.Handler(n),
-		Lists:   n.aged(m365.Handler(func() *m365.Archive { return n.current.Load().archive })),
-		Changes: func() []byte { return n.current.Load().changes },
+		Lists:   n.aged(m365.Handler(func() *m365.Archive { return n.current.Load().past().archive })),
+		Changes: func() []byte { return n.current.Load().past().changes },
 		Feeds: n.aged(feed.Handler(func() feed.Current {
 			b := n.current.Load()
 			changed := b.installed
