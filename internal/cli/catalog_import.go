@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"os"
@@ -192,10 +193,15 @@ func readFile(name string, most int64) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() && info.Size() > most {
-		return nil, errLarge
+	var body bytes.Buffer
+	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+		if info.Size() > most {
+			return nil, errLarge
+		}
+		body.Grow(int(info.Size()) + bytes.MinRead) // at once: growing leaves the same again behind
 	}
-	data, err := io.ReadAll(io.LimitReader(f, most+1))
+	_, err = body.ReadFrom(io.LimitReader(f, most+1))
+	data := body.Bytes()
 	if err == nil && int64(len(data)) > most {
 		err = errLarge
 	}
