@@ -77,4 +77,18 @@ func TestFeedsTakeAddressesOfServiceTags(t *testing.T) {
 	if r, _ = ask("entra.provisioning.ip.txt", now); r.StatusCode != 304 {
 		t.Errorf("nothing has changed: %s", r.Status)
 	}
+
+	// Going back is a change too, although its file was imported long ago.
+	then := now
+	now = now.Add(time.Hour)
+	list, err := store.Shelf()
+	if err != nil || len(list) < 2 {
+		t.Fatal(list, err)
+	}
+	if _, err := store.Use(list[0].Manifest); err != nil {
+		t.Fatal(err)
+	}
+	if r, body = ask("entra.provisioning.ip.txt", then); r.StatusCode != 200 || body != "20.1.0.0/16\n2603:1000::/25\n" {
+		t.Errorf("after going back: %s %s", r.Status, body)
+	}
 }
