@@ -9,8 +9,10 @@
 package asn
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -41,6 +43,10 @@ type record struct {
 // Open opens the database in file. The error is a *finding.Problem: asn.unreadable when it is missing or damaged,
 // asn.other-kind when it holds no AS numbers (one of cities or countries).
 func Open(file string) (*Table, error) {
+	// Opening a pipe that nobody writes to would wait without end.
+	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
+		return nil, finding.Fail("asn.unreadable", errors.New("not a regular file"), "file", file)
+	}
 	db, err := maxminddb.Open(file)
 	if err != nil {
 		return nil, finding.Fail("asn.unreadable", err, "file", file)

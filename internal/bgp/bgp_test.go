@@ -55,6 +55,9 @@ func TestBrokenExports(t *testing.T) {
 		"nothing":        {"[]", "bgp.no-communities"},
 		"other-json":     {`{"changeNumber": 376, "values": []}`, "bgp.no-communities"},
 		"bad-community":  {`[{"bgpCommunities":[{"communityValue":"12076:99999","communityPrefixes":[]}]}]`, "bgp.community"},
+		"other-as":       {`[{"bgpCommunities":[{"communityValue":"8075:5060","communityPrefixes":["20.190.128.0/18"]}]}]`, "bgp.community"},
+		"default-route":  {`[{"bgpCommunities":[{"communityValue":"12076:5060","communityPrefixes":["0.0.0.0/0"]}]}]`, "bgp.prefix"},
+		"private-range":  {`[{"bgpCommunities":[{"communityValue":"12076:5060","communityPrefixes":["10.0.0.0/8"]}]}]`, "bgp.prefix"},
 		"bad-prefix":     {`[{"bgpCommunities":[{"communityValue":"12076:5060","communityPrefixes":["20.190.128.0/99"]}]}]`, "bgp.prefix"},
 		"depth":          {`[{"bgpCommunities":"Microsoft.Azure.Commands.Network.Models.PSBgpCommunity"}]`, "bgp.depth"},
 		"depth-prefixes": {`[{"bgpCommunities":[{"communityValue":"12076:5060","communityPrefixes":"System.Collections.Generic.List` + "`" + `1[System.String]"}]}]`, "bgp.depth"},
@@ -157,6 +160,7 @@ func TestHalfDumpsAreRefused(t *testing.T) {
 		"other-json": {`{"peers":{}}`, "bgp.unknown-form"},
 		"no-routes":  {`{"routes":{}}`, "bgp.no-routes"},
 		"entry":      {"BGP routing table entry for 10.0.0.0/16, version 2\nPaths: (2 available, best #1, table default)\n  12076\n    192.0.2.1 from 192.0.2.1 (192.0.2.1)\n      Origin IGP, valid, external, best\n", "bgp.count"},
+		"juniper-as": {"inet.0: 2 destinations, 2 routes (2 active, 0 holddown, 0 hidden)\n\n10.0.0.0/16        *[BGP/170] 1w2d 03:04:05, localpref 100\n                      AS path: 12076 80", "bgp.half-line"},
 		"juniper":    {"inet.0: 2 destinations, 2 routes (2 active, 0 holddown, 0 hidden)\n\n10.0.0.0/16        *[BGP/170] 1w2d 03:04:05, localpref 100\n", "bgp.half-line"},
 	} {
 		t.Run(name, func(t *testing.T) {

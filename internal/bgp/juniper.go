@@ -122,8 +122,13 @@ func (p *routesParser) juniper(lines []string, begin int) {
 		}
 		switch {
 		case strings.HasPrefix(trimmed, "AS path: "):
-			said, _, _ := strings.Cut(strings.TrimPrefix(trimmed, "AS path: "), ",")
+			said, _, behind := strings.Cut(strings.TrimPrefix(trimmed, "AS path: "), ",")
 			said, _, _ = strings.Cut(said, " (")
+			// Every path ends in its origin. The last line of a dump that does not was cut within a number.
+			if words := strings.Fields(said); i == len(lines)-1 && !behind && (len(words) == 0 || !strings.Contains("IE?", words[len(words)-1])) {
+				p.fail("bgp.half-line", "value", clip(trimmed))
+				return
+			}
 			path, ok := parsePath(strings.Fields(said))
 			if !ok {
 				p.fail("bgp.line", "value", clip(trimmed))

@@ -91,7 +91,8 @@ func (s *Services) Listed() int {
 // in UTF-8 or, as Windows PowerShell saves it, UTF-16. Keys count in any letter case; unknown ones are passed over.
 //
 // Errors make the file unusable, and the result is nil exactly then: JSON that is broken or cut off, no community at all,
-// a community or a prefix that cannot be read, two entries for one community that disagree on authorisation. Warnings tell
+// a community or a prefix that cannot be read or
+// that Microsoft cannot announce (another AS than 12076, a private range, a default route), two entries for one community that disagree on authorisation. Warnings tell
 // of communities without prefixes.
 func ParseServices(name string, data []byte) (*Services, finding.List) {
 	text, found := readable(name, data)
@@ -178,8 +179,8 @@ func (p *servicesParser) community(v map[string]any, path, service string) {
 	e := Service{Service: service}
 	text, _ := word(v, "communityValue")
 	var err error
-	if e.Community, err = ParseCommunity(text); err != nil {
-		p.fail("bgp.community", path, "value", clip(text))
+	if e.Community, err = ParseCommunity(text); err != nil || !e.Community.Microsoft() {
+		p.fail("bgp.community", path, "value", clip(text)) // every community of ExpressRoute begins with 12076
 		return
 	}
 	e.Name, _ = word(v, "communityName")
@@ -214,7 +215,7 @@ func (p *servicesParser) community(v map[string]any, path, service string) {
 	seen := make(map[netip.Prefix]bool, len(texts))
 	for i, text := range texts {
 		prefix, ok := parsePrefix(text)
-		if !ok {
+		if !ok || !announced(prefix) {
 			p.fail("bgp.prefix", path+".communityPrefixes["+strconv.Itoa(i)+"]", "value", clip(text))
 			continue
 		}
@@ -243,6 +244,13 @@ func (p *servicesParser) community(v map[string]any, path, service string) {
 	}
 	p.at[e.Community] = len(p.list)
 	p.list = append(p.list, e)
+}
+
+// announced reports whether Microsoft could announce p under a community: it is public, and no wider than its widest
+// block, a /8 (chosen; a default route or half the Internet would make every address Microsoft's).
+func announced(p netip.Prefix) bool {
+	a := p.Addr()
+	return p.Bits() >= 8 && !a.IsPrivate() && !a.IsLoopback() && !a.IsMulticast() && !a.IsLinkLocalUnicast() && !a.IsUnspecified()
 }
 
 // member returns v's value under key in any letter case.

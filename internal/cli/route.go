@@ -134,6 +134,10 @@ func (a *app) answers(given string) ([]route.Resolution, error) {
 	if !named {
 		site, name = "", given
 	}
+	// A pipe that nobody writes to would be waited for without end.
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		return nil, finding.Fail("route.unreadable", errors.New("not a regular file"), "file", name)
+	}
 	in, err := os.Open(name)
 	if err != nil {
 		return nil, finding.Fail("route.unreadable", err, "file", name)

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"io"
 	"net/netip"
 	"os"
@@ -174,8 +175,14 @@ func (h holders) Holder(a netip.Addr) (route.Holder, bool) {
 	return route.Holder{AS: e.AS, Name: e.Name, Prefix: e.Prefix, File: h.table.Name()}, ok
 }
 
-// readAtMost reads at most most bytes of a file.
+// readAtMost reads at most most bytes of a file. A pipe without a writer would be waited for without end, and a folder or
+// a device is no export either.
 func readAtMost(name string, most int64) ([]byte, error) {
+	if info, err := os.Stat(name); err != nil {
+		return nil, err
+	} else if !info.Mode().IsRegular() {
+		return nil, &os.PathError{Op: "read", Path: name, Err: errors.New("not a regular file")}
+	}
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
