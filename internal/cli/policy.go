@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -63,9 +64,10 @@ func (a *app) policyCheckCommand() *cobra.Command {
 		} else {
 			a.printf("%s\n", a.t("policy.check.ok", "hash", program.Hash(), "catalog", program.CatalogVersion()))
 			a.printOnline(asked)
-			a.printList("policy.check.findings", found)
+			// The age of the lists stands among the findings, with the command that mends it; it is one of the data, not of
+			// the policy, and --strict does not count it.
+			a.printList("policy.check.findings", append(slices.Clone(found), catalog.Stale(listAges(ages))...))
 			a.printList("policy.check.residual", residual)
-			a.warnAges(ages) // of the data, not of the policy: --strict does not count it
 		}
 		if *strict && len(found.Of(finding.Warning)) > 0 {
 			return errFound

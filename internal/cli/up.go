@@ -112,7 +112,8 @@ func (a *app) up(ctx context.Context, lab bool, flags map[string]string, format 
 }
 
 // loadConfig reads the configuration that applies: the file, or under the lab without a named one the shipped example.
-// flags are those of the command that were given.
+// flags are those of the command that were given. Of a file with errors it also says what the policy finds wrong with the
+// values that are well formed, so that one run shows everything.
 func (a *app) loadConfig(lab bool, flags map[string]string) (*config.Config, finding.List) {
 	overrides := config.Overrides(flags, a.Getenv)
 	file, named, err := a.configFile()
@@ -125,7 +126,14 @@ func (a *app) loadConfig(lab bool, flags map[string]string) (*config.Config, fin
 	if file == "" {
 		return nil, finding.List{finding.New("cli.no-configuration", finding.Error, finding.Pos{})}
 	}
-	return config.Load(file, overrides...)
+	settings, problems := config.Draft(file, overrides...)
+	if !problems.HasErrors() {
+		return settings, problems
+	}
+	if snapshot, err := a.snapshot(); err == nil && settings != nil {
+		problems = append(problems, node.Preview(settings, problems, snapshot)...).Sort()
+	}
+	return nil, problems
 }
 
 // logger writes to the standard error as the configuration says. close writes what waits.

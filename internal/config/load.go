@@ -16,6 +16,13 @@ import (
 // Error; findings are sorted by place and may hold warnings beside a Config. A file that cannot be read is a finding
 // too. Paths in the file are relative to its folder.
 func Load(path string, overrides ...Override) (*Config, finding.List) {
+	return whole(Draft(path, overrides...))
+}
+
+// Draft is Load that keeps what is well formed of a file with errors: a value that was refused, or is missing, is zero.
+// Nothing can be run with it; it lets others judge what is there in the same run. The Config is nil when the file
+// cannot be read.
+func Draft(path string, overrides ...Override) (*Config, finding.List) {
 	refuse := func(code string, args map[string]string) (*Config, finding.List) {
 		return nil, finding.List{{Code: code, Severity: finding.Error, Pos: finding.Pos{File: path}, Args: args}}
 	}
@@ -37,7 +44,7 @@ func Load(path string, overrides ...Override) (*Config, finding.List) {
 	if err != nil {
 		return refuse("config.file-unreadable", map[string]string{"cause": cause(err)})
 	}
-	return Parse(path, data, overrides...)
+	return draft(path, data, overrides...)
 }
 
 // cause is what the system said, without the path, which the finding names.
@@ -52,6 +59,18 @@ func cause(err error) string {
 // Parse reads data as the content of file, which names the places of findings and the folder that paths are relative
 // to; "" means the folder of the process. See Load for what is returned. Parse opens no file.
 func Parse(file string, data []byte, overrides ...Override) (*Config, finding.List) {
+	return whole(draft(file, data, overrides...))
+}
+
+// whole holds back a Config with errors.
+func whole(c *Config, findings finding.List) (*Config, finding.List) {
+	if findings.HasErrors() {
+		return nil, findings
+	}
+	return c, findings
+}
+
+func draft(file string, data []byte, overrides ...Override) (*Config, finding.List) {
 	w := &walker{file: file, top: entries(settings()), wrote: map[finding.Pos]map[string]finding.Pos{}}
 	if file != "" {
 		w.dir = filepath.Dir(file)
@@ -65,11 +84,7 @@ func Parse(file string, data []byte, overrides ...Override) (*Config, finding.Li
 		w.override(overrides, c)
 		w.rules(c)
 	}
-	w.findings.Sort()
-	if w.findings.HasErrors() {
-		return nil, w.findings
-	}
-	return c, w.findings
+	return c, w.findings.Sort()
 }
 
 // root reads the top of the file.

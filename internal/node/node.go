@@ -291,10 +291,26 @@ func (n *Node) serve(name string, run func() error, closed error, shutdown func(
 		}
 	}()
 	n.onClose(name, func(ctx context.Context) error {
-		err := shutdown(ctx)
+		draining, cancel := drainTime(ctx)
+		defer cancel()
+		err := shutdown(draining)
 		<-done
+		if errors.Is(err, context.DeadlineExceeded) {
+			n.log.Info("connections cut at the end", "listener", name) // tunnels may last for days: that is no failure
+			return nil
+		}
 		return err
 	})
+}
+
+// drainTime is the part of the time of a Close that connections may take: three quarters of what is left, so that the
+// records of those that are cut can still be stored.
+func drainTime(ctx context.Context) (context.Context, context.CancelFunc) {
+	end, limited := ctx.Deadline()
+	if !limited {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, time.Until(end)*3/4)
 }
 
 // onClose adds a part to what Close takes down, last first.
@@ -305,7 +321,8 @@ func (n *Node) onClose(name string, do func(ctx context.Context) error) {
 // Failed receives the error of a listener that can accept no more.
 func (n *Node) Failed() <-chan error { return n.failed }
 
-// Close drains and takes everything down within ctx. It may be called more than once.
+// Close drains and takes everything down within ctx. Tunnels that still run when three quarters of that time are over are
+// cut, which is no error. It may be called more than once.
 func (n *Node) Close(ctx context.Context) error {
 	var problems []error
 	n.close.Do(func() {
