@@ -22,7 +22,10 @@
 // stranger sent.
 package audit
 
-import "fmt"
+import (
+	"fmt"
+	"strconv"
+)
 
 // Kind of a record. The zero value is no kind.
 type Kind uint8
@@ -117,6 +120,11 @@ type Record struct {
 // NotClosed is the Error of a record that was open when its process ended without finishing it: killed, or without
 // power. The connection is gone; its totals are not known.
 const NotClosed = "not-closed"
+
+// Folded is the Error of a record that stands for n requests of one client that were refused or came to nothing, itself among them: their records of their own
+// would have taken what was left of the spool. All else in it is of the first. Where very many clients are refused at once
+// it may stand for several of them; Client is empty then.
+func Folded(n int) string { return "folded-" + strconv.Itoa(n) }
 
 // States of a record, as State returns them.
 const (

@@ -34,6 +34,8 @@ const (
 	retryEvery = time.Second
 	// storeLimit bounds one call of the store: chosen, many times what 500 rows take.
 	storeLimit = 30 * time.Second
+	// queuedBytes is what a record that waits in memory is taken to need on disk: chosen, above most.
+	queuedBytes = 1 << 10
 	// shipRows is how many records go to the store at once: chosen, so that one commit carries many.
 	shipRows = 500
 	// backoffFirst and backoffMost bound the pause after a store refused; it doubles between them.
@@ -92,6 +94,7 @@ type Spool struct {
 	o    SpoolOptions
 	lock *lockfile.Lock
 	full atomic.Bool
+	fill atomic.Int32 // see Filled
 
 	mu       sync.Mutex // guards the rest up to the channels
 	queue    []Record
@@ -246,6 +249,7 @@ func (s *Spool) put(r Record) (place uint64) {
 	s.stats.Recorded++
 	place = s.taken + uint64(len(s.queue))
 	s.queue = append(s.queue, r)
+	s.gauge()
 	nudge(s.writeNow)
 	if 2*len(s.queue) >= s.o.Queue {
 		nudge(s.hurryWrite)
@@ -294,9 +298,24 @@ func (s *Spool) stirred() {
 // costs one atomic read.
 func (s *Spool) Full() bool { return s.full.Load() }
 
+// Filled is how full the spool is in sixteenths of its bound, 16 when the disk takes nothing: whoever causes records that
+// can wait slows down before it is Full. It costs one atomic read.
+func (s *Spool) Filled() int { return int(s.fill.Load()) }
+
+// gauge sets fill from what is known. The caller holds s.mu, or is alone.
+func (s *Spool) gauge() {
+	if s.blocked || s.stats.Disk != "" || s.late {
+		s.fill.Store(16)
+		return
+	}
+	coming := s.stats.Bytes + int64(len(s.queue))*queuedBytes
+	s.fill.Store(int32(16 * min(coming, s.o.MaxBytes) / s.o.MaxBytes))
+}
+
 // judge sets full from what is known. The caller holds s.mu, or is alone.
 func (s *Spool) judge() {
 	full := s.blocked || s.stats.Disk != "" || s.stats.Bytes >= s.o.MaxBytes-s.o.MaxBytes/16 || s.late
+	s.gauge()
 	if full != s.full.Swap(full) {
 		if full {
 			s.o.Log.Error("audit spool is full", "waiting", len(s.queue), "bytes", s.stats.Bytes, "max_bytes", s.o.MaxBytes, "disk", s.stats.Disk)

@@ -320,6 +320,7 @@ func (r *request) judgeTLS() *fault {
 // for which we may not speak. access_denied says what it is (RFC 8446, section 6.2).
 func (c *conn) closeWithAlert(r *request, f *fault, tls bool) {
 	r.fail(f)
+	r.pace()
 	if tls {
 		_, _ = c.timed.Write([]byte{21, 3, 3, 0, 2, 2, 49})
 	}

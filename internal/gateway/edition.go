@@ -54,6 +54,8 @@ type Recorder interface {
 	Finish(o audit.Opened, r audit.Record)
 	// Full reports that nothing more can be kept.
 	Full() bool
+	// Filled is how full it is, in sixteenths: 16 when it takes nothing.
+	Filled() int
 }
 
 // Values of Edition.WhenFull.

@@ -73,6 +73,7 @@ type Gateway struct {
 	own       map[netip.AddrPort]bool // where this gateway itself listens
 	conns     map[*conn]bool
 	perClient map[netip.Addr]*account
+	pacer     *pacer
 	strangers account       // of clients that hold no connection
 	late      chan struct{} // one for each record that waits, see would.go
 	draining  atomic.Bool
@@ -95,6 +96,7 @@ func New(o Options) *Gateway {
 		perClient: map[netip.Addr]*account{},
 		late:      make(chan struct{}, mostLate),
 	}
+	g.pacer = newPacer(&g.lim)
 	if o.Steps != nil {
 		o.Steps(&g.steps)
 	}
@@ -286,6 +288,7 @@ func addrOf(c net.Conn) netip.Addr {
 func (g *Gateway) Shutdown(ctx context.Context) error {
 	g.mu.Lock()
 	g.draining.Store(true)
+	g.pacer.hurry()
 	for l := range g.listeners {
 		l.Close()
 	}
@@ -309,6 +312,9 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 		}
 		g.mu.Unlock()
 		<-done
+	}
+	if g.rec != nil {
+		g.pacer.end(g.rec.Record)
 	}
 	g.pool.Close()
 	g.watch.Close()

@@ -130,6 +130,7 @@ func (v *reading) drop(detail string) {
 	v.c.g.metrics.Count(EventTooMany)
 	if v.c.account.tell() {
 		r := v.begin(new(request), nil)
+		r.paced = true
 		r.fail(crowded(detail))
 		r.end()
 	}

@@ -24,6 +24,11 @@ type Limits struct {
 	// answers looked at are held for one address at once; default 16 MiB (chosen: thousands of token requests). A request
 	// beyond it is answered 503.
 	PerClientBytes int64
+	// PerClientRefusals is how many refusals a second one address is answered at once, with ten seconds' worth at a time;
+	// default 500 (chosen: hundreds of people behind one address, half of what is stored in passing). Beyond it answers are
+	// delayed, by 10 s at most. When the audit spool is over five eighths full it is a twentieth, and permitted connections
+	// and sign-ins beyond the whole of it are delayed likewise.
+	PerClientRefusals int
 
 	// Wire bounds message heads, on both sides.
 	Wire wire.Limits
@@ -119,6 +124,9 @@ func (l Limits) withDefaults() Limits {
 	}
 	if l.PerClientBytes <= 0 {
 		l.PerClientBytes = 16 << 20
+	}
+	if l.PerClientRefusals <= 0 {
+		l.PerClientRefusals = 500
 	}
 	if l.Addresses <= 0 {
 		l.Addresses = 3

@@ -47,6 +47,8 @@ const (
 	EventPanic        Event = "panic"         // a fault of Sekisho; it ended one connection
 	EventAccept       Event = "accept-error"  // no descriptor, no memory
 	EventTooMany      Event = "too-many"      // refused by Limits.Connections or PerClient
+	EventPaced        Event = "paced"         // delayed, because its client causes many records
+	EventFolded       Event = "folded"        // a refusal that was counted into the record of others
 	EventReplay       Event = "replay"        // sent again, because a kept connection had been closed
 	EventTunnelCut    Event = "tunnel-cut"    // ended by a new edition
 	EventUpstreamDial Event = "upstream-dial" // a new connection to an origin

@@ -44,6 +44,7 @@ type request struct {
 	cause       error        // for the log only
 	opened      audit.Opened // the record, where it was opened
 	done        bool
+	paced       bool // its refusal has waited, or need not
 }
 
 // begin opens the request whose head was read on the proxy port; head is nil when it could not be read.
@@ -78,6 +79,9 @@ func (r *request) notice(method, path string, fields []wire.Field) {
 	r.method = knownMethod(method)
 	if isSignIn(r.decision.Class) {
 		r.signIn = newSignIn(path, fields)
+		if r.kind == KindIntercepted { // others wait where they are opened
+			r.pacePermit()
+		}
 	}
 }
 
@@ -116,6 +120,12 @@ func (r *request) fault() string {
 	return string(r.faultCode)
 }
 
+// denied reports whether r was refused, or had no decision that permits it.
+func (r *request) denied() bool { return r.decision.Verdict != policy.Permit }
+
+// failed reports whether r was refused or came to nothing.
+func (r *request) failed() bool { return r.denied() || r.faultCode != "" }
+
 // reason is the decision's; a decision without one is an internal fault.
 func (r *request) reason() policy.Reason {
 	if r.decision.Reason == "" {
@@ -128,6 +138,7 @@ func (r *request) reason() policy.Reason {
 // that is killed must not take it along. A refusal is recorded once, at its end.
 func (r *request) open() {
 	if r.c.g.rec != nil {
+		r.pacePermit()
 		r.opened = r.c.g.rec.Open(r.record(audit.Decision, 0))
 	}
 }
@@ -146,6 +157,7 @@ func (r *request) end() {
 		return
 	}
 	r.done = true
+	r.pace()
 	r.judgeWould()
 	took := time.Since(r.began)
 	g := r.c.g
@@ -155,7 +167,7 @@ func (r *request) end() {
 	})
 	if g.rec != nil {
 		if r.kind != KindIntercepted || r.decision.Verdict == policy.Deny {
-			g.rec.Finish(r.opened, r.record(audit.Decision, took))
+			r.finish(took)
 		}
 		if r.signIn != nil && r.decision.Verdict == policy.Permit {
 			r.recordSignIn(took)

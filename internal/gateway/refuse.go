@@ -100,6 +100,7 @@ func codeOf(err error) string {
 // asks the client to come again.
 func (r *request) refuse(to client, f *fault) {
 	r.fail(f)
+	r.pace()
 	if f.gone || f.told || to.hasBegun() {
 		return
 	}

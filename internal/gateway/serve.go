@@ -126,7 +126,7 @@ func panicText(fault any) string {
 func (c *conn) turnAway(tell bool) {
 	if tell {
 		r := c.begin(nil)
-		r.status = 503
+		r.status, r.paced = 503, true
 		r.fail(&fault{reason: refusal.Busy, detail: "connections", deny: true})
 		r.end()
 	}

@@ -59,10 +59,12 @@ type world struct {
 	opened  []audit.Record // as they were opened
 	open    atomic.Int64   // opened and not finished
 	full    atomic.Bool
+	filled  atomic.Int32
 }
 
 func (w *world) Record(r audit.Record) { w.Finish(audit.Opened{}, r) }
 func (w *world) Full() bool            { return w.full.Load() }
+func (w *world) Filled() int           { return int(w.filled.Load()) }
 
 func (w *world) Open(r audit.Record) audit.Opened {
 	w.mu.Lock()
@@ -254,7 +256,7 @@ func compile(t testing.TB, spec policy.Spec) *policy.Program {
 func newWorld(t testing.TB, spec policy.Spec, bend ...func(*Options)) *world {
 	t.Helper()
 	w := &world{t: t, origins: map[endpoint.Host]*origin{}, roots: testCA().pool(), log: &lockedBuffer{}}
-	o := Options{Recorder: w, Logger: slog.New(slog.NewTextHandler(w.log, nil)), Limits: Limits{Linger: 200 * time.Millisecond}}
+	o := Options{Recorder: w, Logger: slog.New(slog.NewTextHandler(w.log, nil)), Limits: Limits{Linger: 200 * time.Millisecond, PerClientRefusals: 1 << 20}}
 	for _, f := range bend {
 		f(&o)
 	}
