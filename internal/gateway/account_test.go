@@ -87,6 +87,42 @@ func TestTheStreamsOfOneClientAreBounded(t *testing.T) {
 	}
 }
 
+// Every client had a bound of its own for what its streams take towards origins, all of them together had none.
+func TestTheStreamsOfAllClientsAreBounded(t *testing.T) {
+	w := newWorld(t, baseSpec(), func(o *Options) { o.Limits.AllStreams = 2 })
+	asked, release := make(chan bool, 8), make(chan bool)
+	w.origin(signInHost).setAnswer(func(head string, body io.Reader, to io.Writer) bool {
+		asked <- true
+		<-release
+		return okAnswer(head, body, to)
+	})
+	a, b := w.framed(signInHost), w.framed(signInHost)
+	for id := uint32(1); id < 5; id += 2 {
+		a.ask(id, true, usual("GET", signInHost)...)
+		<-asked
+	}
+	b.ask(1, true, usual("GET", signInHost)...)
+	if got, _ := b.result(); got != "503" {
+		t.Error(got)
+	}
+	w.waitRecord(func(r audit.Record) bool { return r.Reason == "busy" && r.Error == "all-streams" && r.Status == 503 })
+	close(release)
+	for range 400 {
+		if w.g.streams.Load() == 0 {
+			break
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	if n := w.g.streams.Load(); n != 0 {
+		t.Errorf("%d streams stay counted", n)
+	}
+	c := w.framed(signInHost)
+	c.ask(1, true, usual("GET", signInHost)...)
+	if got, _ := c.result(); got != "200" {
+		t.Errorf("afterwards: %s", got)
+	}
+}
+
 // A connection that was turned away left neither a record nor a line. A flood of them leaves few.
 func TestAConnectionTurnedAwayIsRecorded(t *testing.T) {
 	w := newWorld(t, baseSpec(), func(o *Options) { o.Limits.PerClient = 1 })
@@ -116,6 +152,10 @@ func TestLimitsOnConnectionsFollowTheDescriptors(t *testing.T) {
 	l := Limits{}.withDefaults()
 	if l.Connections > 20_000 || l.Connections > max((n-200)/3, 8) || l.PerClient*4 > max(l.Connections, 4) {
 		t.Errorf("%d descriptors: %d connections, %d of one client", n, l.Connections, l.PerClient)
+	}
+	// One descriptor for each client, one for its origin, the streams and what is kept: all that is above 200 suffices.
+	if all := 2*l.Connections + l.AllStreams + l.IdleOrigins; n > 400 && all > n-200 {
+		t.Errorf("%d descriptors may be needed, there are %d", all, n)
 	}
 	if l := (Limits{Connections: 100}).withDefaults(); l.PerClient != 25 {
 		t.Errorf("%d of 100 for one client", l.PerClient)

@@ -74,6 +74,7 @@ type Gateway struct {
 	conns     map[*conn]bool
 	perClient map[netip.Addr]*account
 	pacer     *pacer
+	streams   atomic.Int64  // of all clients
 	strangers account       // of clients that hold no connection
 	late      chan struct{} // one for each record that waits, see would.go
 	draining  atomic.Bool
@@ -85,7 +86,6 @@ func New(o Options) *Gateway {
 	g := &Gateway{
 		lim: o.Limits.withDefaults(), rec: o.Recorder, log: o.Logger, metrics: o.Metrics, now: o.Now, newID: o.NewID,
 		steps:     defaultSteps(),
-		pool:      upstream.NewPool(upstream.PoolLimits{}),
 		watch:     relay.NewWatch(),
 		crew:      newCrew(),
 		pages:     refusal.New(),
@@ -96,6 +96,7 @@ func New(o Options) *Gateway {
 		perClient: map[netip.Addr]*account{},
 		late:      make(chan struct{}, mostLate),
 	}
+	g.pool = upstream.NewPool(upstream.PoolLimits{Total: g.lim.IdleOrigins})
 	g.pacer = newPacer(&g.lim)
 	if o.Steps != nil {
 		o.Steps(&g.steps)

@@ -80,6 +80,10 @@ func (v *reading) handleStream(w http.ResponseWriter, h *http.Request) {
 		v.drop("streams")
 		panic(http.ErrAbortHandler)
 	}
+	if all := v.c.g.streams.Add(1); busy == nil && all > int64(v.c.g.lim.AllStreams) {
+		busy = crowded("all-streams")
+	}
+	defer v.c.g.streams.Add(-1)
 	r := v.begin(new(request), nil)
 	s := newStream(w, h, &v.c.g.lim)
 	defer s.end()

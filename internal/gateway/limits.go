@@ -20,6 +20,14 @@ type Limits struct {
 	// 2,048 (chosen: some hundred browsers at their busiest), and no more than a twelfth of the descriptors beyond 200,
 	// because each may take one towards an origin. One too many is answered 503; where many are, the connection ends.
 	PerClientStreams int
+	// AllStreams is how many HTTP/2 requests all clients together may have open; default 16,384 (chosen: eight times what one
+	// client may), and no more than a sixth of the descriptors beyond 200. One too many is answered 503 with the detail
+	// "all-streams". With Connections, each of which has one connection to an origin at most, and IdleOrigins it bounds the
+	// connections to origins: never more than the three together.
+	AllStreams int
+	// IdleOrigins is how many connections to origins are kept for a next request; default 512 (chosen), and no more than an
+	// eighth of the descriptors beyond 200. The one too many is closed.
+	IdleOrigins int
 	// PerClientBytes is how many bytes of heads above 4 KiB, ClientHellos above 4 KiB, short request bodies (SmallBody) and
 	// answers looked at are held for one address at once; default 16 MiB (chosen: thousands of token requests). A request
 	// beyond it is answered 503.
@@ -121,6 +129,12 @@ func (l Limits) withDefaults() Limits {
 	}
 	if l.PerClientStreams <= 0 {
 		l.PerClientStreams = min(2_048, max((Descriptors()-200)/12, 8))
+	}
+	if l.AllStreams <= 0 {
+		l.AllStreams = min(16_384, max((Descriptors()-200)/6, 16))
+	}
+	if l.IdleOrigins <= 0 {
+		l.IdleOrigins = min(512, max((Descriptors()-200)/8, 4))
 	}
 	if l.PerClientBytes <= 0 {
 		l.PerClientBytes = 16 << 20
