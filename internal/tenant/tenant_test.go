@@ -69,7 +69,7 @@ func TestFind(t *testing.T) {
 		case "placeholder.example.com":
 			document(w, "https://example.com/{tenantid}/v2.0")
 		case "elsewhere.example.com":
-			http.Redirect(w, r, "/contoso.com/v2.0/.well-known/openid-configuration", 302)
+			http.Redirect(w, r, "/contoso.com/v2.0/.well-known/openid-configuration", http.StatusFound)
 		case "huge.example.com":
 			_, _ = w.Write(make([]byte, 1<<20))
 		default:
