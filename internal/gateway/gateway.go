@@ -20,6 +20,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"io"
@@ -43,7 +44,7 @@ type Options struct {
 	Logger   *slog.Logger     // nil: nothing is logged
 	Metrics  Metrics          // nil: nothing is counted
 	Now      func() time.Time // nil: time.Now; for records and logs, not for limits
-	NewID    func() string    // makes request and connection ids; nil: 16 random hexadecimal digits
+	NewID    func() string    // makes request and connection ids; nil: the time and chance, 20 hexadecimal digits
 	// Steps may replace steps of a request before the gateway starts; nil changes nothing. It is for tests that break one
 	// and look at what leaves the machine.
 	Steps func(*Steps)
@@ -112,17 +113,26 @@ func New(o Options) *Gateway {
 		g.now = time.Now
 	}
 	if g.newID == nil {
-		g.newID = randomID
+		g.newID = func() string { return timedID(g.now()) }
 	}
 	g.pseudonym = "sekisho-" + randomID()
 	return g
 }
 
-// randomID is 64 random bits: enough that two requests of one node never share one, short enough to be read out on the
-// telephone.
+// randomID is 64 random bits.
 func randomID() string {
 	var b [8]byte
 	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+	return hex.EncodeToString(b[:])
+}
+
+// timedID is the second of now in 32 bits and 48 random ones: enough that two requests of one node share none, short
+// enough to be read out on the telephone. It begins with the time so that what is stored next lies next in an index by id,
+// as RFC 9562, section 6.11, says of UUIDv7; an id at random changes another page of it for each record.
+func timedID(now time.Time) string {
+	var b [10]byte
+	binary.BigEndian.PutUint32(b[:], uint32(now.Unix()))
+	_, _ = rand.Read(b[4:]) // never fails (crypto/rand)
 	return hex.EncodeToString(b[:])
 }
 

@@ -19,47 +19,6 @@ const columns = `node, boot, sequence, open, kind, time_us, request_id, connecti
 	sni, authority, addr, verdict, action, reason, would, rule, ring, mode, profile, policy_hash, catalog_version, status,
 	bytes_up, bytes_down, duration_us, error, endpoint, tenant, application, aadsts, correlation_id, outcome, user_agent`
 
-const keyColumns = `client_key, user_key, host_key, tenant_key, application_key`
-
-// upsert is the statement that stores a record: a new row, or the whole record in place of its beginning.
-func upsert() string {
-	names := strings.Split(columns+", "+keyColumns, ",")
-	set := make([]string, len(names))
-	for i, name := range names {
-		name = strings.TrimSpace(name)
-		set[i] = name + " = excluded." + name
-	}
-	return "INSERT INTO record (" + columns + ", " + keyColumns + ") VALUES (?" + strings.Repeat(",?", len(names)-1) + ")" +
-		" ON CONFLICT (node, boot, sequence) DO UPDATE SET " + strings.Join(set, ", ") +
-		" WHERE excluded.open = 0 AND (record.open = 1 OR record.error = '" + audit.NotClosed + "')"
-}
-
-// Store takes records in one transaction, as audit.Store says.
-func (s *Store) Store(ctx context.Context, records []audit.Record) error {
-	if s.write == nil {
-		return errors.New("store audit records: the database is open for reading only")
-	}
-	tx, err := s.write.BeginTx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("store audit records: %w", err)
-	}
-	defer tx.Rollback()
-	stmt, err := tx.PrepareContext(ctx, upsert())
-	if err != nil {
-		return fmt.Errorf("store audit records: %w", err)
-	}
-	defer stmt.Close()
-	for i := range records {
-		if _, err := stmt.ExecContext(ctx, values(&records[i])...); err != nil {
-			return fmt.Errorf("store audit record %s/%s/%d: %w", records[i].Node, records[i].Boot, records[i].Seq, err)
-		}
-	}
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("store audit records: %w", err)
-	}
-	return nil
-}
-
 // EndOpen ends what processes of node other than boot left open.
 func (s *Store) EndOpen(ctx context.Context, node, boot string) (int64, error) {
 	if s.write == nil {
@@ -71,19 +30,6 @@ func (s *Store) EndOpen(ctx context.Context, node, boot string) (int64, error) {
 		return 0, fmt.Errorf("end open audit records: %w", err)
 	}
 	return res.RowsAffected()
-}
-
-func values(r *audit.Record) []any {
-	var client any
-	if a, err := netip.ParseAddr(r.Client); err == nil {
-		client = addressKey(a)
-	}
-	return []any{r.Node, r.Boot, int64(r.Seq), r.Open, int64(r.Kind), r.TimeMicros, r.RequestID, r.Connection, r.Client, r.User,
-		strings.Join(r.Groups, "\n"), r.Method, r.Host, int64(r.Port), r.SNI, r.Authority, r.Addr, r.Verdict, r.Action,
-		r.Reason, r.Would, r.Rule, r.Ring, r.Mode, r.Profile, r.PolicyHash, r.CatalogVersion, int64(r.Status), r.BytesUp,
-		r.BytesDown, r.DurationMicros, r.Error, r.Endpoint, r.Tenant, r.Application, r.AADSTS, r.CorrelationID, r.Outcome,
-		r.UserAgent,
-		client, audit.Fold(r.User), audit.Fold(r.Host), audit.Fold(r.Tenant), audit.Fold(r.Application)}
 }
 
 // addressKey orders addresses of both families in one column.

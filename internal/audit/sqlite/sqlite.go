@@ -33,6 +33,12 @@ const (
 	// busyTimeout is how long a statement waits for another process's lock, in milliseconds: chosen, many times what one
 	// batch takes.
 	busyTimeout = 5000
+	// cacheKiB is how much of the database the writer keeps in memory: chosen, so that one batch and the pages of the
+	// indexes that the next one needs again fit; SQLite's own 2 MiB spill within a batch.
+	cacheKiB = 16 << 10
+	// checkpointPages is how long the write-ahead log gets before it is put into the database: chosen, 16 MiB. The same
+	// pages of the indexes are written by batch after batch, and put into the database once.
+	checkpointPages = 4096
 	// readers is how many queries run at once: chosen, a console and a report.
 	readers = 4
 )
@@ -42,6 +48,8 @@ type Store struct {
 	path  string
 	write *sql.DB // one connection; nil when opened for reading
 	read  *sql.DB
+
+	upsert *sql.Stmt // of write
 }
 
 // Open opens the database at path, makes it where it is missing (mode 0600) and brings its schema up to date. It returns
@@ -68,11 +76,15 @@ func open(ctx context.Context, path string) (_ *Store, err error) {
 	// FULL, not NORMAL: the spool deletes its copy after the commit, so a commit must survive a loss of power
 	// (https://www.sqlite.org/pragma.html#pragma_synchronous).
 	if s.write, err = connect(path, "_txlock=immediate", "_auto_vacuum=incremental", pragma("journal_mode(WAL)"),
-		pragma("synchronous(FULL)")); err != nil {
+		pragma("synchronous(FULL)"), pragma("cache_size(-"+strconv.Itoa(cacheKiB)+")"),
+		pragma("wal_autocheckpoint("+strconv.Itoa(checkpointPages)+")")); err != nil {
 		return nil, err
 	}
 	s.write.SetMaxOpenConns(1)
 	if err := migrate(ctx, s.write); err != nil {
+		return nil, err
+	}
+	if s.upsert, err = s.write.PrepareContext(ctx, upsert()); err != nil {
 		return nil, err
 	}
 	return s, s.openReaders(ctx)
@@ -108,6 +120,9 @@ func (s *Store) openReaders(ctx context.Context) (err error) {
 // Close closes the database. Queries under way end with an error.
 func (s *Store) Close() error {
 	var errs []error
+	if s.upsert != nil {
+		errs = append(errs, s.upsert.Close())
+	}
 	for _, db := range []*sql.DB{s.read, s.write} {
 		if db != nil {
 			errs = append(errs, db.Close())

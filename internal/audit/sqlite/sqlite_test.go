@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -180,21 +179,4 @@ func code(t *testing.T, err error) string {
 		}
 	}
 	return p.Findings[0].Code
-}
-
-// BenchmarkStore measures a batch of 500, as the spool ships it; the figure is for the batch.
-func BenchmarkStore(b *testing.B) {
-	s := open(b, filepath.Join(b.TempDir(), "audit.db"))
-	seq := uint64(0)
-	for b.Loop() {
-		batch := make([]audit.Record, 500)
-		for i := range batch {
-			seq++
-			batch[i] = audit.Record{Node: "gw1", Boot: "b", Seq: seq, Kind: audit.Decision, TimeMicros: int64(seq),
-				RequestID: fmt.Sprint(seq), Client: "10.1.2.3", User: "alice", Host: "login.microsoftonline.com", Verdict: "permit"}
-		}
-		if err := s.Store(context.Background(), batch); err != nil {
-			b.Fatal(err)
-		}
-	}
 }
