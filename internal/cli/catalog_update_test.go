@@ -38,7 +38,7 @@ func TestUpdateFetchesWhatThePageNames(t *testing.T) {
 	update := func(list string, more ...string) (int, string, string) {
 		return run(t, "", append([]string{"catalog", "update", list, "--data", data, "--base-url", s.URL}, more...)...)
 	}
-	if code, out, err := update("service-tags-public"); code != 0 || out != "service-tags-public: public-10 (2026-11-16) is in use now, 1 entries\n" {
+	if code, out, err := update("service-tags-public"); code != 0 || out != "service-tags-public: public-10 (2026-11-16) is in use now, 1 entry\n" {
 		t.Errorf("%d %s%s", code, out, err)
 	}
 	change = 9

@@ -49,8 +49,8 @@ func Run(ctx context.Context, system System, args []string) int {
 	root.SetIn(system.In)
 	root.SetOut(system.Out)
 	root.SetErr(system.Err)
-	err := root.ExecuteContext(ctx)
-	return a.report(err)
+	command, err := root.ExecuteContextC(ctx)
+	return a.report(command, err)
 }
 
 // app is one run of the command line.
@@ -113,8 +113,8 @@ func (a *app) usage(id string, args ...string) error {
 	return usageError{errors.New(a.t(id, args...))}
 }
 
-// report prints err as error: and hint: lines and returns the exit code.
-func (a *app) report(err error) int {
+// report prints err, which command ended with, as error: and hint: lines and returns the exit code.
+func (a *app) report(command *cobra.Command, err error) int {
 	var problem *finding.Problem
 	var usage usageError
 	var wrong wrongInput
@@ -129,8 +129,7 @@ func (a *app) report(err error) int {
 		a.printProblem(problem)
 		return exitUsage
 	case errors.As(err, &usage):
-		a.notef("%s: %v\n", a.t("error"), err)
-		a.notef("%s: %s\n", a.t("hint"), a.t("usage.hint"))
+		a.printUsageError(command, usage)
 		return exitUsage
 	case errors.As(err, &wrong):
 		a.notef("%s: %v\n", a.t("error"), err)
@@ -218,7 +217,7 @@ func (a *app) root() *cobra.Command {
 		},
 	}
 	root.SetUsageTemplate(a.usageTemplate())
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return a.flagMistake(err) })
+	root.SetFlagErrorFunc(a.flagMistake)
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.data, "data", "", a.t("flag.data"))
 	flags.StringVar(&a.config, "config", "", a.t("flag.config"))
@@ -230,26 +229,27 @@ func (a *app) root() *cobra.Command {
 	root.SetHelpCommand(a.helpCommand(root))
 	root.InitDefaultCompletionCmd(os.Args...)
 	a.localise(root)
+	a.localiseCompletion(root)
 	return root
 }
 
-// localise gives every command of the tree what cobra would say in English alone: the help flag, the argument check.
+// localise gives every command of the tree what cobra would say in English alone: the help flag, the argument check, the
+// defaults of flags.
 func (a *app) localise(c *cobra.Command) {
 	c.InitDefaultHelpFlag()
+	c.DisableFlagsInUseLine = true // the template and useLine say it in the reader's language
 	if help := c.Flags().Lookup("help"); help != nil {
 		help.Usage = a.t("flag.help")
 	}
 	if check := c.Args; check != nil {
 		c.Args = func(c *cobra.Command, args []string) error {
 			if err := check(c, args); err != nil {
-				return a.usage("arguments", "command", c.CommandPath(), "usage", c.UseLine())
+				return a.usage("arguments", "command", c.CommandPath(), "usage", a.useLine(c))
 			}
 			return nil
 		}
 	}
-	if c.Name() == "completion" {
-		c.Short = a.t("completion.short")
-	}
+	c.LocalFlags().VisitAll(a.localiseDefault)
 	for _, child := range c.Commands() {
 		a.localise(child)
 	}
@@ -286,8 +286,8 @@ func (a *app) noun(use, id string, verbs ...*cobra.Command) *cobra.Command {
 // usageTemplate is cobra's own, with headings in the reader's language.
 func (a *app) usageTemplate() string {
 	return a.t("heading.usage") + `{{if .Runnable}}
-  {{.UseLine}}{{end}}{{if .HasAvailableSubCommands}}
-  {{.CommandPath}} [command]{{end}}{{if .HasExample}}
+  {{.UseLine}}{{if .HasAvailableFlags}} ` + a.t("usage.flags") + `{{end}}{{end}}{{if .HasAvailableSubCommands}}
+  {{.CommandPath}} ` + a.t("usage.command") + `{{end}}{{if .HasExample}}
 
 ` + a.t("heading.examples") + `
 {{.Example}}{{end}}{{if .HasAvailableSubCommands}}

@@ -66,7 +66,7 @@ func (a *app) targets(args, files []string) (*targets, error) {
 		}
 		parsed, err := endpoint.ParseTarget(arg)
 		if err != nil {
-			return nil, usageError{err}
+			return nil, targetMistake(err)
 		}
 		t.given, t.parsed = append(t.given, arg), append(t.parsed, parsed)
 	}

@@ -180,7 +180,7 @@ func (a *app) policyExplainCommand() *cobra.Command {
 		for _, arg := range args {
 			target, err := endpoint.ParseTarget(arg)
 			if err != nil {
-				return usageError{err}
+				return targetMistake(err)
 			}
 			answers = append(answers, book.Explain(arg, target))
 		}

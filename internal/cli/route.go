@@ -293,7 +293,7 @@ func (a *app) routeExplain(ctx context.Context, r *roads, args, files []string, 
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case err != nil:
-			return usageError{err}
+			return targetMistake(err)
 		}
 		if err := say(answer); err != nil {
 			return err

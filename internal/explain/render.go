@@ -134,6 +134,9 @@ func (s *screen) answer(a Answer, sets, statements, contradictions, tags int) {
 			label = "hint"
 		}
 		s.entry(label, s.p.Finding(f))
+		if f.Code == "catalog.lists-stale" { // the screen is short: the one note that a command mends names it
+			s.below(s.text("explain.lists-stale"))
+		}
 	}
 }
 
