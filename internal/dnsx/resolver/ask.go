@@ -158,7 +158,7 @@ func (r *Resolver) exchange(ctx context.Context, name string, kind uint16) (*dns
 				r.passed[i].Store(0)
 				return m, nil
 			}
-			r.passed[i].Store(r.options.Now().Add(passOver).UnixNano())
+			r.passed[i].Store(int64(r.options.Now().Sub(r.begun) + passOver))
 			last = fmt.Errorf("%s: %w", server, err)
 		}
 	}
@@ -168,7 +168,7 @@ func (r *Resolver) exchange(ctx context.Context, name string, kind uint16) (*dns
 // order is in which order the servers are asked: as configured, those that did not answer a moment ago last, so that one
 // that is down costs a few questions their patience and not all of them.
 func (r *Resolver) order() []int {
-	now := r.options.Now().UnixNano()
+	now := int64(r.options.Now().Sub(r.begun))
 	var first, last []int
 	for i := range r.options.Servers {
 		if r.passed[i].Load() > now {

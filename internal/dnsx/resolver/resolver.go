@@ -75,7 +75,8 @@ type Resolver struct {
 	cache   cache
 	flying  singleflight.Group
 	turns   chan struct{}
-	passed  []atomic.Int64 // for each server: until when it is asked last, in nanoseconds since 1970
+	passed  []atomic.Int64 // for each server: until when it is asked last, in nanoseconds since begun
+	begun   time.Time      // not 1970: the system's clock is set, and then the monotonic reading of this counts
 }
 
 // New returns a resolver.
@@ -92,7 +93,7 @@ func New(o Options) *Resolver {
 		}
 	}
 	r := &Resolver{options: o, static: map[endpoint.Host][]netip.Addr{}, turns: make(chan struct{}, flights),
-		passed: make([]atomic.Int64, len(o.Servers))}
+		passed: make([]atomic.Int64, len(o.Servers)), begun: o.Now()}
 	for _, s := range o.Static {
 		r.static[s.Host] = s.Addrs
 	}
