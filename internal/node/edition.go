@@ -1,7 +1,6 @@
 package node
 
 import (
-	"context"
 	"crypto/x509"
 	"os"
 	"path/filepath"
@@ -53,7 +52,9 @@ func (n *Node) pastOf(c *config.Config, date time.Time) func() past {
 
 // build makes an edition from a configuration whose policy has been compiled. It changes nothing that is running.
 func (n *Node) build(c *config.Config, program *policy.Program, found finding.List, snapshot *catalog.Snapshot, number uint64) (*built, error) {
-	authority, created, err := ca.Open(n.folders.ca(), authorityOptions(c, snapshot, n.crlURL(c)))
+	signs := authorityOptions(c, snapshot, n.crlURL(c))
+	signs.Now = n.options.Now
+	authority, created, err := ca.Open(n.folders.ca(), signs)
 	if err != nil {
 		return nil, err
 	}
@@ -187,29 +188,4 @@ func (n *Node) writeTrust(b *built) error {
 		return finding.Fail("node.unwritable", err, "file", file)
 	}
 	return nil
-}
-
-// retain deletes records past their time, at the start and then once an hour.
-func (n *Node) retain(ctx context.Context) {
-	tick := time.NewTicker(time.Hour)
-	defer tick.Stop()
-	for {
-		days := n.retentionDays()
-		before := n.options.Now().Add(-time.Duration(days) * 24 * time.Hour)
-		if _, err := n.store.Retain(ctx, before); err != nil && ctx.Err() == nil {
-			n.log.Warn("retention", "error", err.Error())
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
-}
-
-func (n *Node) retentionDays() int {
-	if b := n.current.Load(); b != nil {
-		return b.config.Audit.RetentionDays.V
-	}
-	return n.options.Config.Audit.RetentionDays.V
 }

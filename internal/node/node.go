@@ -56,8 +56,8 @@ type Options struct {
 	// Lab puts the offline stand-in behind the gateway in place of the Internet.
 	Lab     bool
 	Version string
-	Logger  *slog.Logger // nil: nothing is logged
-	Now     func() time.Time
+	Logger  *slog.Logger     // nil: nothing is logged
+	Now     func() time.Time // nil: time.Now. What is waited for and limited goes by the monotonic clock
 	// Steps bends the steps of the gateway; tests break one and look at what happens. nil in production.
 	Steps func(*gateway.Steps)
 }
