@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -30,7 +29,7 @@ func (a *app) catalogCheckCommand() *cobra.Command {
 		for _, name := range args {
 			feature, ok := snapshot.Feature(catalog.FeatureID(name))
 			if !ok {
-				return a.usage("catalog.unknown-feature", "feature", name, "features", strings.Join(featureNames(snapshot), ", "))
+				return a.unknownFeature(snapshot, name)
 			}
 			for _, id := range feature.Claims {
 				claims[id] = true

@@ -230,6 +230,7 @@ func (a *app) root() *cobra.Command {
 	root.InitDefaultCompletionCmd(os.Args...)
 	a.localise(root)
 	a.localiseCompletion(root)
+	a.completeValues(root)
 	return root
 }
 
