@@ -348,9 +348,8 @@ func TestSegmentsRotateAndAreDeletedWhenStored(t *testing.T) {
 	if err := s.Flush(within(t, 10*time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	if left := files(t, s.o.Dir); len(left) > 1 {
-		t.Errorf("left: %v", left)
-	}
+	// A segment goes once it is stored and the disk has confirmed it; the slower of the two deletes.
+	until(t, "only the segment that is written to is left", func() bool { return len(files(t, s.o.Dir)) <= 1 })
 }
 
 func TestBoundIsKeptAndFullRecovers(t *testing.T) {
