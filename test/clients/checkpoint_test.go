@@ -10,6 +10,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -278,4 +279,15 @@ func (l *lockedBuffer) String() string {
 func (l *lockedBuffer) tail(n int) string {
 	lines := strings.SplitAfter(l.String(), "\n")
 	return strings.Join(lines[max(0, len(lines)-n):], "")
+}
+
+func (c *checkpoint) roots(t *testing.T) *x509.CertPool {
+	t.Helper()
+	bundle, err := os.ReadFile(c.trust)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(bundle)
+	return pool
 }

@@ -38,17 +38,6 @@ func (c *checkpoint) resident(t *testing.T, field string) int {
 	return n >> 10
 }
 
-func (c *checkpoint) roots(t *testing.T) *x509.CertPool {
-	t.Helper()
-	bundle, err := os.ReadFile(c.trust)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(bundle)
-	return pool
-}
-
 // open asks for host from the client address from; "" is any.
 func (c *checkpoint) open(from, host string) (net.Conn, error) {
 	d := net.Dialer{Timeout: 10 * time.Second}
