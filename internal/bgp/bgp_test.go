@@ -129,6 +129,17 @@ func TestDumps(t *testing.T) {
 	}
 }
 
+// TestFRRThatCountsMoreThanItHolds: later releases count the prefixes that they printed, and every path that they looked at.
+func TestFRRThatCountsMoreThanItHolds(t *testing.T) {
+	const table = `{"routes": {"20.43.64.0/20": [{"valid": true, "bestpath": true, "path": "12076"}]}, "totalRoutes": %, "totalPaths": 5}`
+	for says, code := range map[string]string{"1": "", "2": "bgp.count", "0": "", "x": "bgp.syntax"} {
+		d, found := bgp.ParseRoutes("x.json", []byte(strings.Replace(table, "%", says, 1)))
+		if got := len(found) == 0; got != (code == "") || code != "" && (d != nil || found[0].Code != code) {
+			t.Errorf("%s: %v", says, found)
+		}
+	}
+}
+
 // TestHalfDumpsAreRefused cuts every dump at many places: whatever is read of it, no cut may lose a route silently.
 func TestHalfDumpsAreRefused(t *testing.T) {
 	files, _ := filepath.Glob("testdata/routes/*")

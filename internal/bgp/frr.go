@@ -1,8 +1,10 @@
 package bgp
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -37,6 +39,14 @@ func (p *routesParser) frr() {
 		return
 	}
 	p.frrTable(routes)
+	// FRR (8.5 and later) counts the prefixes that it printed behind them, bgp_show_table in bgpd/bgp_route.c. totalPaths
+	// counts those that were passed over too, and tells nothing.
+	if said, has := root["totalRoutes"].(json.Number); has && !p.found.HasErrors() {
+		if n, err := said.Int64(); err == nil && n > int64(len(routes)) {
+			p.row = 0
+			p.fail("bgp.count", "says", said.String(), "holds", strconv.Itoa(len(routes)))
+		}
+	}
 }
 
 func (p *routesParser) frrTable(routes map[string]any) {

@@ -28,8 +28,8 @@ const (
 	clipBytes = 80
 )
 
-// plain brings text into UTF-8 without a mark: Windows PowerShell's ">" writes UTF-16. ok is false for other bytes.
-func plain(data []byte) (text string, ok bool) {
+// Plain brings text into UTF-8 without a mark: Windows PowerShell's ">" writes UTF-16. ok is false for other bytes.
+func Plain(data []byte) (text string, ok bool) {
 	for mark, order := range map[string]binary.ByteOrder{"\xff\xfe": binary.LittleEndian, "\xfe\xff": binary.BigEndian} {
 		if !bytes.HasPrefix(data, []byte(mark)) {
 			continue
@@ -97,7 +97,7 @@ func readable(file string, data []byte) (string, finding.List) {
 	if len(data) > MaxBytes {
 		return fail("bgp.large", "max", strconv.Itoa(MaxBytes>>20))
 	}
-	text, ok := plain(data)
+	text, ok := Plain(data)
 	switch {
 	case !ok:
 		return fail("bgp.encoding")
