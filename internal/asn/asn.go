@@ -45,11 +45,11 @@ type record struct {
 func Open(file string) (*Table, error) {
 	// Opening a pipe that nobody writes to would wait without end.
 	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
-		return nil, finding.Fail("asn.unreadable", errors.New("not a regular file"), "file", file)
+		return nil, unreadable(file, errors.New("not a regular file"))
 	}
 	db, err := maxminddb.Open(file)
 	if err != nil {
-		return nil, finding.Fail("asn.unreadable", err, "file", file)
+		return nil, unreadable(file, err)
 	}
 	t := &Table{name: filepath.Base(file), db: db}
 	// A few networks tell what kind of database it is; a damaged one shows here rather than at the first question.
@@ -58,7 +58,7 @@ func Open(file string) (*Table, error) {
 		var e record
 		if err := r.Decode(&e); err != nil {
 			db.Close()
-			return nil, finding.Fail("asn.unreadable", err, "file", file)
+			return nil, unreadable(file, err)
 		}
 		if found = e.Number != 0; found || tried == 100 {
 			break
@@ -70,6 +70,15 @@ func Open(file string) (*Table, error) {
 		return nil, finding.Fail("asn.other-kind", fmt.Errorf("%s", db.Metadata.DatabaseType), "file", file)
 	}
 	return t, nil
+}
+
+// unreadable says why file cannot be read: the path stands in the text already.
+func unreadable(file string, cause error) error {
+	var path *os.PathError
+	if errors.As(cause, &path) {
+		cause = path.Err
+	}
+	return finding.Fail("asn.unreadable", cause, "file", file, "cause", cause.Error())
 }
 
 // Name is the name of the file, without folder.

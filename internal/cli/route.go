@@ -136,16 +136,16 @@ func (a *app) answers(given string) ([]route.Resolution, error) {
 	}
 	// A pipe that nobody writes to would be waited for without end.
 	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
-		return nil, finding.Fail("route.unreadable", errors.New("not a regular file"), "file", name)
+		return nil, finding.Fail("route.unreadable", nil, "file", name, "cause", "not a regular file")
 	}
 	in, err := os.Open(name)
 	if err != nil {
-		return nil, finding.Fail("route.unreadable", err, "file", name)
+		return nil, finding.Fail("route.unreadable", nil, "file", name, "cause", node.UnreadableCause(err))
 	}
 	defer in.Close()
 	body, err := io.ReadAll(io.LimitReader(in, route.MaxAnswerBytes+1))
 	if err != nil {
-		return nil, finding.Fail("route.unreadable", err, "file", name)
+		return nil, finding.Fail("route.unreadable", nil, "file", name, "cause", node.UnreadableCause(err))
 	}
 	list, found := route.ParseAnswers(name, body)
 	if list == nil {

@@ -93,7 +93,7 @@ func (b *routes) fail(err error) {
 		b.found = append(b.found, p.Findings...)
 		return
 	}
-	b.found = append(b.found, finding.New("route.unreadable", finding.Error, finding.Pos{}, "file", err.Error()))
+	b.found = append(b.found, finding.New("route.unreadable", finding.Error, finding.Pos{}, "file", "", "cause", err.Error()))
 }
 
 func (b *routes) warn(err error) {
@@ -109,7 +109,7 @@ func (b *routes) warn(err error) {
 func (b *routes) read(name string, most int64) ([]byte, bool) {
 	body, err := readAtMost(name, most+1)
 	if err != nil {
-		b.found = append(b.found, finding.New("route.unreadable", finding.Error, finding.Pos{}, "file", name))
+		b.found = append(b.found, finding.New("route.unreadable", finding.Error, finding.Pos{}, "file", name, "cause", UnreadableCause(err)))
 		return nil, false
 	}
 	return body, true
@@ -189,6 +189,15 @@ func readAtMost(name string, most int64) ([]byte, error) {
 	}
 	defer f.Close()
 	return io.ReadAll(io.LimitReader(f, most))
+}
+
+// UnreadableCause is what the system says of a file that cannot be read, without the path, which the finding names.
+func UnreadableCause(err error) string {
+	var path *os.PathError
+	if errors.As(err, &path) {
+		err = path.Err
+	}
+	return err.Error()
 }
 
 // Fill is the catalog as it is for the organisation of settings.
