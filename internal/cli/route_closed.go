@@ -106,5 +106,9 @@ func (a *app) printOutside(out route.Outside) {
 	if out.Mixed {
 		mixed = " " + a.rt("closed.mixed")
 	}
-	a.printf("    %s [%s]%s  %s\n", pad(out.Endpoint, 44), out.Reason, mixed, need)
+	whose := ""
+	if out.Owner.Code == route.OwnerCDN && out.Owner.Name != "" {
+		whose = " " + a.rt("closed.content-network", "name", out.Owner.Name)
+	}
+	a.printf("    %s [%s]%s%s  %s\n", pad(out.Endpoint, 44), out.Reason, whose, mixed, need)
 }

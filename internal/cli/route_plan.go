@@ -148,6 +148,7 @@ func (a *app) routeFilterCommand() *cobra.Command {
 	f := a.routeFlags(c)
 	named := c.Flags().StringSlice("features", nil, a.rt("command.flag.features"))
 	m365 := c.Flags().Bool("m365", false, a.rt("command.flag.m365"))
+	inReach := c.Flags().Bool("in-reach", false, a.rt("command.flag.in-reach"))
 	circuit := c.Flags().String("circuit", "", a.rt("command.flag.circuit"))
 	limit := c.Flags().Int("router-limit", 0, a.rt("command.flag.router-limit"))
 	names := route.FilterNames{}
@@ -175,9 +176,21 @@ func (a *app) routeFilterCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		filter := r.Filter(r.Rows(features, r.resolved), over, *m365)
+		choose := r.Filter
+		if *inReach {
+			if over == nil {
+				return finding.Fail("route.reach-of-no-circuit", nil)
+			}
+			choose = r.FilterInReach
+		}
+		rows := r.Rows(features, r.resolved)
+		filter := choose(rows, over, *m365)
 		if len(filter.Choices) == 0 {
-			a.printFinding(finding.New("route.no-filter", finding.Warning, finding.Pos{}), "")
+			none := "route.no-filter"
+			if *inReach && len(r.Filter(rows, over, *m365).Choices) > 0 {
+				none = "route.none-in-reach"
+			}
+			a.printFinding(finding.New(none, finding.Warning, finding.Pos{}), "")
 		}
 		switch o.format {
 		case "json":

@@ -27,8 +27,8 @@ func (a *app) labelled(label string, lines ...string) {
 	}
 }
 
-// patternColumns is the width of the column of patterns (the longest name has 33).
-const patternColumns = 35
+// patternColumns is the width of the column of patterns and two blanks (the longest name has 36 columns, in Japanese).
+const patternColumns = 38
 
 // mostLines bounds the parts, tags and claims of a screen (chosen: the JSON form has all of them).
 const mostLines = 8

@@ -10,8 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
+	"sekisho/internal/bgp"
 	"sekisho/internal/endpoint"
 	"sekisho/internal/finding"
 )
@@ -41,18 +41,18 @@ type answerFile struct {
 //	[{"site": "osaka", "resolver": "10.2.0.53", "at": "2026-11-20T01:02:03Z",
 //	  "answers": [{"name": "a.example.com", "chain": ["b.example.net"], "addresses": ["192.0.2.1"]}]}]
 //
-// and what dig prints, for any number of names; "; site: osaka" names the site of what follows, the file's name does
+// and what dig prints, in UTF-8 or in UTF-16 with a mark, for any number of names; "; site: osaka" names the site of what follows, the file's name does
 // where no line says it. Findings are errors, each with its line, and the list is nil exactly then.
 func ParseAnswers(name string, data []byte) ([]Resolution, finding.List) {
 	fail := func(code string, args ...string) ([]Resolution, finding.List) {
 		return nil, finding.List{finding.New(code, finding.Error, finding.Pos{File: name}, args...)}
 	}
-	text := strings.TrimPrefix(string(data), "\ufeff")
-	switch {
-	case len(data) > MaxAnswerBytes:
+	if len(data) > MaxAnswerBytes {
 		return fail("route.answers-large", "max", strconv.Itoa(MaxAnswerBytes>>20))
-	case !utf8.ValidString(text):
-		return fail("route.answers-line", "value", "UTF-8")
+	}
+	text, ok := bgp.Plain(data) // Windows PowerShell's ">" writes UTF-16
+	if !ok {
+		return fail("route.answers-encoding")
 	}
 	p := &answersParser{file: name, site: strings.TrimSuffix(filepath.Base(name), filepath.Ext(name))}
 	if trimmed := strings.TrimSpace(text); strings.HasPrefix(trimmed, "[") || strings.HasPrefix(trimmed, "{") {

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+	"unicode/utf16"
 
 	"sekisho/internal/message"
 	"sekisho/internal/route"
@@ -48,6 +49,21 @@ func TestAnswersOfSites(t *testing.T) {
 		if list, found := route.ParseAnswers("a.txt", []byte(text)); list != nil || len(found) == 0 {
 			t.Errorf("%q: %v", text, list)
 		}
+	}
+}
+
+// TestAnswersOfPowerShell: Windows PowerShell's ">" writes UTF-16.
+func TestAnswersOfPowerShell(t *testing.T) {
+	wide := []byte{0xff, 0xfe}
+	for _, u := range utf16.Encode([]rune(dug)) {
+		wide = append(wide, byte(u), byte(u>>8))
+	}
+	list, found := route.ParseAnswers("osaka.txt", wide)
+	if len(list) != 1 || len(list[0].Addrs) != 2 || list[0].Resolver != "10.2.0.53#53" {
+		t.Errorf("%+v %v", list, found)
+	}
+	if _, found := route.ParseAnswers("osaka.txt", wide[:len(wide)-1]); len(found) != 1 || found[0].Code != "route.answers-encoding" {
+		t.Errorf("%v", found)
 	}
 }
 

@@ -110,6 +110,7 @@ type facts struct {
 	prefix  netip.Prefix // invalid: a name alone
 	private bool
 	special bool
+	falsely bool // special, and what a resolver gave for a name: that tells nothing of the name
 	hits    []servicetags.Hit
 	sets    []catalog.Hit
 	holder  Holder

@@ -88,6 +88,15 @@ func (c *Circuit) reach(region *Region) State {
 	return Possible
 }
 
+// beyond reports whether the circuit does not receive community as it is: the region is out of the SKU's reach, or
+// not known to be in it, or the community is one of Microsoft 365, which takes Premium. Of a nil circuit only that is known.
+func (c *Circuit) beyond(community bgp.Community) bool {
+	if region, ok := regionOf(community); ok {
+		return c != nil && c.reach(&region) != Yes
+	}
+	return needsApproval(community) && (c == nil || c.SKU != Premium)
+}
+
 // cloud is the cloud that circuits of the location lead to. Locations of the United States serve both clouds, and a
 // circuit that permits a community of the government cloud is one of it.
 func (c *Circuit) cloud() string {

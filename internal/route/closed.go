@@ -11,6 +11,7 @@ import (
 type Outside struct {
 	Endpoint string            `json:"endpoint"`
 	Kind     Kind              `json:"kind"`
+	Owner    Owner             `json:"owner"`
 	Required bool              `json:"required"`
 	Reason   Reason            `json:"reason"`
 	Evidence []Evidence        `json:"evidence"`
@@ -59,7 +60,7 @@ func (b *Book) Closed(features []catalog.FeatureID, resolved []Resolution) []Clo
 				c.Required++
 				c.Answer = worse(c.Answer, v.State)
 			}
-			out := Outside{Endpoint: r.Endpoint, Kind: r.Kind, Required: r.Required, Reason: v.Reason, Evidence: v.Evidence, Sets: r.Sets, Lost: r.Lost, Mixed: v.Mixed}
+			out := Outside{Endpoint: r.Endpoint, Kind: r.Kind, Owner: r.Part.Owner, Required: r.Required, Reason: v.Reason, Evidence: v.Evidence, Sets: r.Sets, Lost: r.Lost, Mixed: v.Mixed}
 			switch v.State {
 			case No:
 				c.Outside = append(c.Outside, out)
@@ -136,6 +137,16 @@ func (f *Filter) List() []bgp.Community {
 // Filter chooses the fewest communities that carry what rows need of Microsoft peering, over c (nil: a circuit yet to be
 // ordered). Communities of Microsoft 365 are among them only with m365.
 func (b *Book) Filter(rows []*Row, c *Circuit, m365 bool) Filter {
+	return b.filter(rows, c, m365, false)
+}
+
+// FilterInReach is Filter without the communities that c cannot receive as it is: those of regions beyond its SKU's reach,
+// or of which that is not known, and those that need Premium. What only they carry stands under NotCarried.
+func (b *Book) FilterInReach(rows []*Row, c *Circuit, m365 bool) Filter {
+	return b.filter(rows, c, m365, true)
+}
+
+func (b *Book) filter(rows []*Row, c *Circuit, m365, inReach bool) Filter {
 	f := Filter{Choices: []Choice{}, Superfluous: []bgp.Community{}, NotCarried: []string{}}
 	if c != nil {
 		f.Circuit = c.Name
@@ -147,6 +158,9 @@ func (b *Book) Filter(rows []*Row, c *Circuit, m365 bool) Filter {
 		lost := false
 		for i := range r.parts {
 			list := b.alternatives(&r.parts[i], m365)
+			if inReach {
+				list = slices.DeleteFunc(list, c.beyond)
+			}
 			if len(list) == 0 {
 				lost = lost || r.parts[i].Owner.Code != OwnerPrivate
 				continue
@@ -178,10 +192,7 @@ func (b *Book) Filter(rows []*Row, c *Circuit, m365 bool) Filter {
 				choice.Approval = !s.Authorised
 			}
 		}
-		if region, ok := regionOf(community); ok && c != nil {
-			choice.Premium = c.reach(&region) != Yes
-		}
-		choice.Premium = choice.Premium || needsApproval(community) && (c == nil || c.SKU != Premium)
+		choice.Premium = c.beyond(community)
 		choice.Prefixes4, choice.Prefixes6, choice.CountedBy = b.count(community)
 		f.Prefixes4, f.Prefixes6 = f.Prefixes4+choice.Prefixes4, f.Prefixes6+choice.Prefixes6
 		for i, list := range items {

@@ -1,6 +1,7 @@
 package route
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -163,7 +164,7 @@ func (b *Book) resolutions(answer *Answer, resolved []Resolution, fits func(endp
 		for _, a := range r.Addrs {
 			if p := netip.PrefixFrom(a, a.BitLen()); (within(private, p) || within(special, p)) && !strings.Contains(answer.Target, ".privatelink.") {
 				answer.Hints = append(answer.Hints, finding.New("route.private-answer", finding.Warning, finding.Pos{},
-					"name", r.Name.String(), "address", a.String(), "resolver", r.Resolver))
+					"name", r.Name.String(), "address", a.String(), "resolver", cmp.Or(r.Resolver, r.Site)))
 				break
 			}
 		}
@@ -212,6 +213,7 @@ func (b *Book) hostParts(h endpoint.Host, hits []catalog.Hit, resolved []Resolut
 		for _, a := range r.Addrs {
 			a = a.Unmap().WithZone("")
 			f := b.factsOf(netip.PrefixFrom(a, a.BitLen()))
+			f.falsely = f.special
 			if endRuled && !f.private && !f.special {
 				f.rule, f.named = end, named.String()
 				f.owner = b.ownerOf(f)
@@ -459,7 +461,12 @@ func merge(parts []Part) Part {
 // finish says whom to ask, and what data would make the answer better.
 func (b *Book) finish(a *Answer) {
 	v := a.Verdict(MicrosoftPeering)
-	if v.State == Unknown {
+	if v.Reason == ReasonFalseAnswer {
+		a.Ask = &Ask{Whom: "network-team", Product: catalog.Text{JA: a.Target, EN: a.Target}, Question: catalog.Text{
+			JA: "リゾルバーが " + a.Target + " に特殊な用途のアドレスを返すのはなぜですか (ブロック リスト、hosts ファイル、誤った応答など)。正しい応答が得られるリゾルバーはどれですか。",
+			EN: "Why does the resolver answer an address with a special use for " + a.Target + " (a block list, a hosts file, a wrong answer), and which resolver answers rightly?",
+		}}
+	} else if v.State == Unknown {
 		product := catalog.Text{JA: a.Target, EN: a.Target}
 		if len(a.Listed.Says) > 0 {
 			if id, err := catalog.ParseClaimID(a.Listed.Says[0].Claim); err == nil {

@@ -17,6 +17,14 @@ const wholeExport = 40
 // judge gives the verdict of every pattern.
 func (b *Book) judge(f *facts) []Verdict {
 	list := make([]Verdict, 0, len(patternCodes)-1)
+	if f.falsely {
+		for _, p := range Patterns() {
+			v := say(p, Unknown, ReasonFalseAnswer, sourceRegistries)
+			v.Needs, v.Notes, v.Evidence = []Remark{}, []Remark{}, b.evidence(f)
+			list = append(list, v)
+		}
+		return list
+	}
 	private := b.overPrivate(f)
 	microsoft := b.overMicrosoft(f)
 	for _, v := range []Verdict{b.overInternet(f), b.overVPN(f), private, microsoft, b.overIPsec(f, private), b.overMACsec(private, microsoft),

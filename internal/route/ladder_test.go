@@ -290,8 +290,13 @@ func TestResolversThatLieAreTold(t *testing.T) {
 	if !slices.ContainsFunc(a.Hints, func(f finding.Finding) bool { return f.Code == "route.private-answer" }) {
 		t.Errorf("%v", a.Hints)
 	}
-	if a.Verdict(route.Internet).State != route.No {
-		t.Error("a road leads to 127.0.0.1")
+	for _, v := range a.Verdicts {
+		if v.State != route.Unknown || v.Reason != route.ReasonFalseAnswer {
+			t.Errorf("127.0.0.1 tells nothing of the host: %s %s %s", v.Pattern, v.State, v.Reason)
+		}
+	}
+	if a.Ask == nil || a.Ask.Whom != "network-team" {
+		t.Errorf("%+v", a.Ask)
 	}
 }
 
@@ -389,6 +394,43 @@ func TestFilterIsTheFewest(t *testing.T) {
 	known, _ = b.Catalog().Expand(features("entra.sign-in"))
 	if f := b.Filter(b.Rows(known, nil), nil, false); joinedCommunities(f.List()) != "12076:5060" {
 		t.Errorf("%v", f.List())
+	}
+}
+
+// TestFilterInReach: over a Standard circuit in Tokyo, a region abroad and Microsoft 365 are left out and told.
+func TestFilterInReach(t *testing.T) {
+	c := route.Circuit{Name: "c", Location: location(t, "Tokyo"), Microsoft: true}
+	b := route.NewBook(route.Spec{Tags: publishedTags(t), Circuits: []route.Circuit{c}})
+	known, _ := b.Catalog().Expand(features("intune.core", "m365.exchange"))
+	rows := b.Rows(known, nil)
+	whole, near := b.Filter(rows, &c, true), b.FilterInReach(rows, &c, true)
+	if !slices.ContainsFunc(whole.Choices, func(c route.Choice) bool { return c.Premium }) || len(near.Choices) == 0 || len(near.NotCarried) <= len(whole.NotCarried) {
+		t.Errorf("whole %v, in reach %v", whole.List(), near.List())
+	}
+	for _, choice := range near.Choices {
+		if choice.Premium || !slices.Contains(whole.List(), choice.Community) {
+			t.Errorf("%s: Premium %v", choice.Community, choice.Premium)
+		}
+	}
+	c.SKU = route.Premium
+	whole, near = b.Filter(rows, &c, true), b.FilterInReach(rows, &c, true)
+	if !slices.Equal(near.List(), whole.List()) {
+		t.Errorf("Premium: %v", near.List())
+	}
+}
+
+// TestAreaOfTheCircuitToOrder: a service's community comes at every location; a region's has an area.
+func TestAreaOfTheCircuitToOrder(t *testing.T) {
+	both := exportOf(t, "12076:5060 true 20.43.64.0/20", "12076:51012 true 20.43.64.0/20")
+	alone := exportOf(t, "12076:51012 true 20.43.64.0/20")
+	for name, c := range map[string]struct {
+		export *bgp.Services
+		area   string
+	}{"service": {both, ""}, "region": {alone, "Japan"}, "tag": {nil, "Japan"}} {
+		v := verdictFor(t, route.Spec{Tags: tagsOf(t, japan), Services: c.export}, "20.43.64.1")
+		if len(v.Needs) == 0 || v.Needs[0] != (route.Remark{Code: route.NeedCircuit, Value: c.area}) {
+			t.Errorf("%s: %+v", name, v.Needs)
+		}
 	}
 }
 

@@ -27,15 +27,29 @@ func (b *Book) overMicrosoft(f *facts) Verdict {
 	if best == nil {
 		v := b.microsoftOn(f, nil)
 		if v.State == Possible || v.State == Approval {
-			need := Remark{Code: NeedCircuit}
-			if f.region != nil && v.Reason != ReasonService {
-				need.Value = f.region.Area
-			}
+			need := Remark{Code: NeedCircuit, Value: areaFor(v.Needs)}
 			v.Needs = append([]Remark{need, {Code: NeedMicrosoft}}, v.Needs...)
 		}
 		best = &v
 	}
 	return *best
+}
+
+// areaFor is the geopolitical area in which a Standard circuit receives the community that is needed: that of a regional
+// one; "" for a service's, which every location receives.
+func areaFor(needs []Remark) string {
+	for _, n := range needs {
+		if n.Code != NeedCommunity {
+			continue
+		}
+		if c, err := bgp.ParseCommunity(n.Value); err == nil {
+			if r, ok := regionOf(c); ok {
+				return r.Area
+			}
+		}
+		return ""
+	}
+	return ""
 }
 
 // level is the strongest evidence that v names itself; 0 for what tags, lists and names tell.

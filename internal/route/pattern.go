@@ -129,6 +129,7 @@ const (
 	ReasonPublicAddress    Reason = "public-address"            // the Internet reaches every public address
 	ReasonPrivateAddress   Reason = "private-address"           // no public road leads to a private address
 	ReasonSpecialAddress   Reason = "special-address"           // loopback, multicast, documentation
+	ReasonFalseAnswer      Reason = "false-answer"              // a resolver gave a special address for a public name
 	ReasonInVNet           Reason = "in-virtual-network"        // the address is in a range that a circuit names
 	ReasonVNetUnknown      Reason = "virtual-network-not-known" // private, in no range that a circuit names
 	ReasonVNetOnly         Reason = "virtual-network-only"      // the pattern leads to virtual networks and nowhere else
@@ -160,7 +161,7 @@ const (
 
 // Reasons returns every reason, in the order above.
 func Reasons() []Reason {
-	return []Reason{ReasonPublicAddress, ReasonPrivateAddress, ReasonSpecialAddress, ReasonInVNet, ReasonVNetUnknown, ReasonVNetOnly,
+	return []Reason{ReasonPublicAddress, ReasonPrivateAddress, ReasonSpecialAddress, ReasonFalseAnswer, ReasonInVNet, ReasonVNetUnknown, ReasonVNetOnly,
 		ReasonM365NotByVPN, ReasonReceived, ReasonNotReceived, ReasonElsewhere, ReasonCommunity, ReasonNoCommunity, ReasonService,
 		ReasonRegion, ReasonOutOfReach, ReasonReachUnknown, ReasonRegionNoNumber, ReasonOtherCloud, ReasonFrontDoor, ReasonAzureCloudOnly,
 		ReasonNoRegionalTag, ReasonM365, ReasonNotAzure, ReasonNotMicrosoft, ReasonUnknownOwner, ReasonMicrosoftNetwork, ReasonMACsec,
