@@ -188,7 +188,7 @@ const (
 // limits allow, and looks at the memory of the process and at what another client waits. One of these floods once took
 // 4.3 GB, another 700 MB.
 func TestAFloodIsBoundedAndOthersDoNotFeelIt(t *testing.T) {
-	c := up(t)
+	c := start(t, measured)
 	roots := c.roots(t)
 	for _, f := range floods(c, roots) {
 		if w := os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", c.process.Process.Pid), []byte("5"), 0); w != nil {
@@ -232,10 +232,10 @@ func TestAFloodIsBoundedAndOthersDoNotFeelIt(t *testing.T) {
 		most := c.resident(t, "VmHWM")
 		slices.Sort(waits)
 		t.Logf("%s: %d connections; %d MiB at most; another client waited %v in the middle, %v at most", f.name, len(open), most, waits[len(waits)/2], waits[len(waits)-1])
-		if most > floodMost && !raceEnabled {
+		if most > floodMost {
 			t.Errorf("%s: %d MiB, want at most %d", f.name, most, floodMost)
 		}
-		if last := waits[len(waits)-1]; last > floodPatience && !raceEnabled {
+		if last := waits[len(waits)-1]; last > floodPatience {
 			t.Errorf("%s: another client waited %v, want at most %v", f.name, last, floodPatience)
 		}
 		for _, conn := range open {
