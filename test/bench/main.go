@@ -1,6 +1,6 @@
 //go:build linux
 
-// Bench measures what a piece of work costs Sekisho and its peers, side by side in one run: processor time of the
+// Command bench measures what a piece of work costs Sekisho and its peers, side by side in one run: processor time of the
 // whole process, memory and descriptors of connections that wait, and the time that a client waits longer.
 //
 //	make bench-peers                     # everything, some minutes

@@ -24,19 +24,29 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const host = endpoint.Host("www.example.com")
 
+// bothOnOnePort listens on a port that is free for UDP and for TCP; a port that is taken for TCP is let go.
+func bothOnOnePort(t *testing.T) (net.PacketConn, net.Listener) {
+	t.Helper()
+	for range 20 {
+		packets, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		streams, err := net.Listen("tcp", packets.LocalAddr().String())
+		if err == nil {
+			return packets, streams
+		}
+		packets.Close()
+	}
+	t.Fatal("no port of 20 was free for UDP and TCP")
+	return nil, nil
+}
+
 // server answers on loopback, over UDP and TCP on one port, what handle says.
 func server(t *testing.T, handle dns.HandlerFunc) netip.AddrPort {
 	t.Helper()
-	packets, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	packets, streams := bothOnOnePort(t)
 	at := netip.MustParseAddrPort(packets.LocalAddr().String())
-	streams, err := net.Listen("tcp", at.String())
-	if err != nil {
-		packets.Close()
-		t.Skip("the port is taken for TCP:", err)
-	}
 	for _, s := range []*dns.Server{{PacketConn: packets, Handler: handle}, {Listener: streams, Handler: handle}} {
 		started, ended := make(chan struct{}), make(chan struct{})
 		s.NotifyStartedFunc = func() { close(started) }

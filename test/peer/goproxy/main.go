@@ -1,4 +1,4 @@
-// Goproxy is github.com/elazarl/goproxy set up as its own documents say, to be measured and tried beside Sekisho: it
+// Command goproxy is github.com/elazarl/goproxy set up as its own documents say, to be measured and tried beside Sekisho: it
 // tunnels, intercepts the names given, and sets headers on what it intercepts.
 //
 //	goproxy -listen 127.0.0.1:3104 -cert ca.pem -key ca.key -trust origins.pem -intercept login.example,.lab.example \

@@ -1,4 +1,4 @@
-// Plain holds the two proxies that the others are measured against, as anybody would first write them: relay joins two
+// Command plain holds the two proxies that the others are measured against, as anybody would first write them: relay joins two
 // sockets, reverseproxy intercepts and hands requests to net/http/httputil. Neither judges, logs or records.
 //
 //	plain relay -listen 127.0.0.1:3105
