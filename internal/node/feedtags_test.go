@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,9 +16,13 @@ import (
 // TestFeedsTakeAddressesOfServiceTags: a list holds the addresses of the tags that its rows name as soon as a file is
 // imported beside the running checkpoint, and says what it lacks before.
 func TestFeedsTakeAddressesOfServiceTags(t *testing.T) {
-	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	// The checkpoint's own work reads the clock while the test moves it.
+	var clock atomic.Pointer[time.Time]
+	set := func(now time.Time) { clock.Store(&now) }
+	now := func() time.Time { return *clock.Load() }
+	set(time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC))
 	data := filepath.Join(t.TempDir(), "data")
-	n := start(t, node.Options{Config: labConfig(t), Lab: true, Data: data, Now: func() time.Time { return now }})
+	n := start(t, node.Options{Config: labConfig(t), Lab: true, Data: data, Now: now})
 	ask := func(name string, since time.Time) (*http.Response, string) {
 		t.Helper()
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+n.OperationsAddress()+"/feeds/"+name, nil)
@@ -44,7 +49,7 @@ func TestFeedsTakeAddressesOfServiceTags(t *testing.T) {
 		t.Errorf("without the tags: %s, %s", r.Status, r.Header.Get(missing))
 	}
 
-	store := servicetags.NewStore(node.CatalogFolder(data), func() time.Time { return now })
+	store := servicetags.NewStore(node.CatalogFolder(data), now)
 	put := func(number, prefixes string) {
 		t.Helper()
 		body := `{"changeNumber": ` + number + `, "cloud": "Public", "values": [{"name": "AzureActiveDirectory", "properties": {"addressPrefixes": [` + prefixes + `]}}]}`
@@ -68,19 +73,19 @@ func TestFeedsTakeAddressesOfServiceTags(t *testing.T) {
 		r.Header.Get(missing) != "AzureFrontDoor.Frontend, AzureResourceManager" || r.Header.Get(direction) != "outbound" {
 		t.Errorf("%s %v %s", r.Status, r.Header, body)
 	}
-	before := now
-	now = now.Add(time.Hour)
+	before := now()
+	set(before.Add(time.Hour))
 	put("11", `"20.2.0.0/16"`)
 	if r, body = ask("entra.provisioning.ip.txt", before); r.StatusCode != 200 || body != "20.2.0.0/16\n" {
 		t.Errorf("after another import: %s %s", r.Status, body)
 	}
-	if r, _ = ask("entra.provisioning.ip.txt", now); r.StatusCode != 304 {
+	if r, _ = ask("entra.provisioning.ip.txt", now()); r.StatusCode != 304 {
 		t.Errorf("nothing has changed: %s", r.Status)
 	}
 
 	// Going back is a change too, although its file was imported long ago.
-	then := now
-	now = now.Add(time.Hour)
+	then := now()
+	set(then.Add(time.Hour))
 	list, err := store.Shelf()
 	if err != nil || len(list) < 2 {
 		t.Fatal(list, err)
