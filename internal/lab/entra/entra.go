@@ -213,7 +213,7 @@ func (x *exchange) assume(name string) {
 func (x *exchange) note(f *failure) {
 	x.entry.CorrelationID = x.correlation
 	if f != nil {
-		x.entry.Code, x.entry.Lab = f.code, f.code == 0
+		x.entry.Code, x.entry.Reason, x.entry.Lab = f.code, f.text, f.code == 0
 	}
 	x.s.Journal.Add(x.entry)
 }
@@ -224,7 +224,8 @@ func (x *exchange) about(app *directory.Application, person *directory.User, res
 		x.entry.Application, x.entry.ApplicationNm = app.ID, app.Name
 	}
 	if person != nil {
-		x.entry.User, x.entry.UserID, x.entry.HomeTenant = person.UPN, person.Person().ID, person.Person().Tenant.ID
+		x.entry.User, x.entry.UserDisplay = person.UPN, person.Person().Name
+		x.entry.UserID, x.entry.HomeTenant = person.Person().ID, person.Person().Tenant.ID
 		x.entry.Consumer = person.Person().Tenant.Kind == directory.Consumers
 	}
 	if resource != nil {

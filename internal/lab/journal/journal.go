@@ -4,6 +4,7 @@
 package journal
 
 import (
+	"strings"
 	"sync"
 	"time"
 
@@ -23,6 +24,7 @@ type SignIn struct {
 	Endpoint      string    `json:"endpoint"` // authorize, token, devicecode, ...
 	Grant         string    `json:"grant,omitempty"`
 	User          string    `json:"user,omitempty"` // user principal name; "" when nobody was named
+	UserDisplay   string    `json:"user_display,omitempty"`
 	UserID        string    `json:"user_id,omitempty"`
 	HomeTenant    string    `json:"home_tenant,omitempty"`
 	Tenant        string    `json:"resource_tenant,omitempty"`
@@ -31,8 +33,9 @@ type SignIn struct {
 	Address       string    `json:"address"`
 	UserAgent     string    `json:"user_agent,omitempty"`
 	Code          int       `json:"code"`
+	Reason        string    `json:"reason,omitempty"` // what the code means, in English
 	Lab           bool      `json:"lab,omitempty"`
-	Consumer      bool      `json:"consumer,omitempty"` // absent from a tenant's report
+	Consumer      bool      `json:"consumer,omitempty"` // the person's account is a personal one
 
 	// Context is the tenant that Restrict-Access-Context, or the v2 policy, names.
 	Context string `json:"context,omitempty"`
@@ -70,4 +73,18 @@ func (j *Journal) SignIns() []SignIn {
 	out := make([]SignIn, 0, len(j.entries))
 	out = append(out, j.entries[j.next:]...)
 	return append(out, j.entries[:j.next]...)
+}
+
+// Rows returns the sign-in log of a tenant, named by its directory id, as its administrators see it: newest first, people
+// of other tenants masked, events of personal accounts absent. With q.Blocked it is the tenant restrictions report.
+func (j *Journal) Rows(tenant string, q Query) []Row {
+	tenant = strings.ToLower(tenant)
+	entries := j.SignIns()
+	var out []Row
+	for i := len(entries) - 1; i >= 0 && (q.Limit <= 0 || len(out) < q.Limit); i-- {
+		if r, ok := view(&entries[i], tenant); ok && q.matches(&r) {
+			out = append(out, r)
+		}
+	}
+	return out
 }

@@ -121,7 +121,7 @@ func (s *Service) blocked(w http.ResponseWriter, r *http.Request, person *direct
 		entry.Endpoint = "token"
 	}
 	if person != nil {
-		entry.User, entry.UserID, entry.HomeTenant = person.UPN, person.ID, person.Tenant.ID
+		entry.User, entry.UserDisplay, entry.UserID, entry.HomeTenant = person.UPN, person.Name, person.ID, person.Tenant.ID
 	}
 	if app != nil {
 		entry.Application, entry.ApplicationNm = app.ID, app.Name
