@@ -26,7 +26,7 @@ func service(t testing.TB) http.Handler {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return entra.New(entra.Options{Directory: d, Key: k, Journal: &journal.Journal{}, Pages: page.New()})
+	return entra.New(entra.Options{Directory: directory.Fixed(d), Key: k, Journal: &journal.Journal{}, Pages: page.New()})
 }
 
 // answered holds what every answer must keep to: a known status, no script, no redirect that the request chose.

@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"path/filepath"
 	"time"
 
 	"sekisho/internal/catalog"
@@ -29,18 +30,21 @@ import (
 	"sekisho/internal/lab/msa"
 	"sekisho/internal/lab/origin"
 	"sekisho/internal/lab/page"
+	"sekisho/internal/lab/state"
 	"sekisho/internal/lab/token"
 )
 
 // Options of Open. Catalog is required.
 type Options struct {
-	// Dir is the lab's own folder, made when missing: root.pem and root.key (mode 0600). "" keeps both in memory.
+	// Dir is the lab's own folder, made when missing: root.pem and root.key (mode 0600), and what the lab remembers, in
+	// state.File. "" keeps all of it in memory.
 	Dir string
 	// Catalog says which hosts exist and where they live.
 	Catalog *catalog.Snapshot
 	// Hosts are further hosts that exist in the lab: the organisation's own rows. They behave as origins.
 	Hosts []endpoint.Pattern
-	// Directory is who lives there; nil is the shipped one.
+	// Directory is who lives there, in place of what Dir holds and of the shipped lab.yaml, which the lab otherwise
+	// begins with. Changes to it are kept in memory alone.
 	Directory *directory.Directory
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
@@ -55,7 +59,8 @@ type World struct {
 	now         func() time.Time
 	logger      *slog.Logger
 	authority   *authority
-	directory   *directory.Directory
+	state       *state.DB
+	directory   *directory.Store
 	journal     *journal.Journal
 	recorder    recorder
 	connections connectionCount
@@ -74,34 +79,45 @@ func open(ctx context.Context, o Options, m atlas) (*World, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("open lab: %w", err)
 	}
-	w := &World{atlas: m, hosts: o.Hosts, now: o.Now, logger: o.Logger, directory: o.Directory, journal: &journal.Journal{}}
+	w := &World{atlas: m, hosts: o.Hosts, now: o.Now, logger: o.Logger, journal: &journal.Journal{}}
 	if w.now == nil {
 		w.now = time.Now
 	}
 	if w.logger == nil {
 		w.logger = discard()
 	}
-	var err error
-	if w.directory == nil {
-		if w.directory, err = directory.Shipped(); err != nil {
-			return nil, fmt.Errorf("open lab: %w", err)
-		}
+	if err := w.start(ctx, o); err != nil {
+		return nil, errors.Join(fmt.Errorf("open lab: %w", err), w.Close())
 	}
+	return w, nil
+}
+
+func (w *World) start(ctx context.Context, o Options) (err error) {
 	if w.authority, err = openAuthority(o.Dir, w.now); err != nil {
-		return nil, fmt.Errorf("open lab: %w", err)
+		return err
+	}
+	path := ""
+	if o.Dir != "" {
+		path = filepath.Join(o.Dir, state.File)
+	}
+	if w.state, err = state.Open(ctx, path); err != nil {
+		return err
+	}
+	if o.Directory != nil {
+		w.directory = directory.Fixed(o.Directory)
+	} else if w.directory, err = directory.OpenShipped(ctx, w.state); err != nil {
+		return err
 	}
 	key, err := token.NewKey()
 	if err != nil {
-		return nil, fmt.Errorf("open lab: %w", err)
+		return err
 	}
 	handler := w.services(key)
 	if w.tls, err = openFront(w, true, handler); err != nil {
-		return nil, fmt.Errorf("open lab: %w", err)
+		return err
 	}
-	if w.plain, err = openFront(w, false, handler); err != nil {
-		return nil, errors.Join(fmt.Errorf("open lab: %w", err), w.tls.close())
-	}
-	return w, nil
+	w.plain, err = openFront(w, false, handler)
+	return err
 }
 
 // services wires what answers under which name.
@@ -140,11 +156,28 @@ func (w *World) serves(h endpoint.Host) bool {
 // RootPEM returns the lab's root certificate.
 func (w *World) RootPEM() []byte { return w.authority.rootPEM }
 
-// Directory returns who lives in the lab. Read-only.
-func (w *World) Directory() *directory.Directory { return w.directory }
+// Directory returns who lives in the lab, as it is now. Read-only.
+func (w *World) Directory() *directory.Directory { return w.directory.Current() }
+
+// Store returns what holds the lab's directory, for whoever changes it.
+func (w *World) Store() *directory.Store { return w.directory }
+
+// State returns what the lab remembers. It is closed by Close.
+func (w *World) State() *state.DB { return w.state }
 
 // SignIns returns the lab's sign-in log, oldest first.
 func (w *World) SignIns() []journal.SignIn { return w.journal.SignIns() }
 
 // Close ends every connection and waits for everything that the lab runs. A second Close does nothing.
-func (w *World) Close() error { return errors.Join(w.tls.close(), w.plain.close()) }
+func (w *World) Close() error {
+	var errs []error
+	for _, f := range []*front{w.tls, w.plain} {
+		if f != nil {
+			errs = append(errs, f.close())
+		}
+	}
+	if w.state != nil {
+		errs = append(errs, w.state.Close()) // when nothing that writes runs any more
+	}
+	return errors.Join(errs...)
+}

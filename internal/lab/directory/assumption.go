@@ -5,16 +5,16 @@ package directory
 // default, which Load fills in.
 type Assumptions struct {
 	// RestrictionStatus is the HTTP status of AADSTS500021 and AADSTS5000211 in JSON; default 400.
-	RestrictionStatus int `yaml:"restriction-status"`
+	RestrictionStatus int `yaml:"restriction-status" json:"restriction-status"`
 	// RestrictionPageStatus is the HTTP status of the same refusals as a page; default 400.
-	RestrictionPageStatus int `yaml:"restriction-page-status"`
+	RestrictionPageStatus int `yaml:"restriction-page-status" json:"restriction-page-status"`
 	// RestrictionError is the OAuth "error" that goes with them; default invalid_request.
-	RestrictionError string `yaml:"restriction-error"`
+	RestrictionError string `yaml:"restriction-error" json:"restriction-error"`
 	// ConsumerPageStatus is the HTTP status of the page with 80045C4D; default 403.
-	ConsumerPageStatus int `yaml:"consumer-page-status"`
+	ConsumerPageStatus int `yaml:"consumer-page-status" json:"consumer-page-status"`
 	// MisconfiguredStatus is the HTTP status with which the lab refuses to guess (a restriction header twice, v1
 	// and v2 together, a policy that it does not know); default 400.
-	MisconfiguredStatus int `yaml:"misconfigured-status"`
+	MisconfiguredStatus int `yaml:"misconfigured-status" json:"misconfigured-status"`
 }
 
 // Names of the switches as the journal records them.

@@ -74,7 +74,7 @@ func (t *Tenant) Account(p *User) (*User, bool) {
 		return nil, false
 	}
 	for _, u := range t.Members {
-		if u.Person() == p.Person() {
+		if u.Person().Is(p) {
 			return u, true
 		}
 	}
@@ -128,6 +128,12 @@ func (u *User) Person() *User {
 	return u
 }
 
+// Is reports whether u and o are accounts of the same person, also when they are of different snapshots.
+func (u *User) Is(o *User) bool {
+	u, o = u.Person(), o.Person()
+	return u.ID == o.ID && u.Tenant.ID == o.Tenant.ID
+}
+
 // CheckPassword reports whether text is the person's password.
 func (u *User) CheckPassword(text string) bool { return u.Person().password.matches(text) }
 
@@ -163,6 +169,8 @@ type Directory struct {
 	Applications []*Application
 	Assumptions  Assumptions
 
+	draft *Draft // what it was built from; not to be changed
+
 	tenants map[string]*Tenant // by id and verified domain
 	people  map[string]*User   // by UPN, at home
 	apps    map[string]*Application
@@ -182,6 +190,24 @@ func (d *Directory) OfKind(k Kind) *Tenant {
 		}
 	}
 	return nil
+}
+
+// Again returns what stands in d for p of an earlier snapshot: the same person at home. ok is false when the account is
+// gone.
+func (d *Directory) Again(p *User) (now *User, ok bool) {
+	if p == nil {
+		return nil, false
+	}
+	t, ok := d.tenants[p.Person().Tenant.ID]
+	if !ok {
+		return nil, false
+	}
+	for _, u := range t.Members {
+		if u.ID == p.Person().ID {
+			return u, true
+		}
+	}
+	return nil, false
 }
 
 // Person finds somebody by user principal name, at home.

@@ -1,8 +1,10 @@
 package directory
 
 import (
+	"bytes"
 	"crypto/sha256"
 	_ "embed"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/url"
@@ -21,62 +23,13 @@ var shipped []byte
 // Shipped loads the directory that comes with the binary.
 func Shipped() (*Directory, error) { return Parse("lab.yaml", shipped) }
 
-// The file as a person writes it.
-type (
-	file struct {
-		Version      int               `yaml:"version"`
-		Assumptions  Assumptions       `yaml:"assumptions"`
-		Tenants      []tenantFile      `yaml:"tenants"`
-		Applications []applicationFile `yaml:"applications"`
-	}
-	tenantFile struct {
-		ID       string       `yaml:"id"`
-		Name     string       `yaml:"name"`
-		Kind     Kind         `yaml:"kind"`
-		Domains  []domainFile `yaml:"domains"`
-		Users    []userFile   `yaml:"users"`
-		Policies []policyFile `yaml:"policies"`
-	}
-	domainFile struct {
-		Name     string `yaml:"name"`
-		Verified bool   `yaml:"verified"`
-		Initial  bool   `yaml:"initial"`
-		Default  bool   `yaml:"default"`
-	}
-	userFile struct {
-		ID       string `yaml:"id"`
-		UPN      string `yaml:"upn"`
-		Guest    string `yaml:"guest"`
-		Name     string `yaml:"name"`
-		Password string `yaml:"password"`
-	}
-	policyFile struct {
-		ID       string        `yaml:"id"`
-		Default  string        `yaml:"default"`
-		Partners []partnerFile `yaml:"partners"`
-	}
-	partnerFile struct {
-		Tenant       string   `yaml:"tenant"`
-		Access       string   `yaml:"access"`
-		Users        []string `yaml:"users"`
-		Applications []string `yaml:"applications"`
-	}
-	applicationFile struct {
-		ID          string          `yaml:"id"`
-		Name        string          `yaml:"name"`
-		Public      bool            `yaml:"public"`
-		MultiTenant bool            `yaml:"multi-tenant"`
-		Passthrough bool            `yaml:"passthrough"`
-		Home        string          `yaml:"home"`
-		Secret      string          `yaml:"secret"`
-		Redirects   []string        `yaml:"redirects"`
-		Principals  []principalFile `yaml:"principals"`
-	}
-	principalFile struct {
-		Tenant string `yaml:"tenant"`
-		ID     string `yaml:"id"`
-	}
-)
+// file is lab.yaml as a person writes it.
+type file struct {
+	Version      int                 `yaml:"version"`
+	Assumptions  Assumptions         `yaml:"assumptions"`
+	Tenants      []*TenantEntry      `yaml:"tenants"`
+	Applications []*ApplicationEntry `yaml:"applications"`
+}
 
 var guid = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
 
@@ -90,17 +43,33 @@ func Parse(name string, data []byte) (*Directory, error) {
 	if err := yaml.UnmarshalWithOptions(data, &f, yaml.Strict(), yaml.DisallowUnknownField()); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	b := &builder{name: name, d: &Directory{
-		Assumptions: f.Assumptions,
-		tenants:     map[string]*Tenant{}, people: map[string]*User{}, apps: map[string]*Application{},
+	if f.Version != 1 {
+		return nil, fmt.Errorf("%s: version: %d is not known; write 1", name, f.Version)
+	}
+	d := &Draft{Assumptions: f.Assumptions, Tenants: f.Tenants, Applications: f.Applications}
+	c := secret
+	if bytes.Equal(data, shipped) {
+		c = printed
+	}
+	return build(name, d, c)
+}
+
+// build checks d as a whole and makes the directory of it. Passwords and secrets that are still text are hashed, the
+// passwords at cost c, and leave d.
+func build(name string, d *Draft, c cost) (*Directory, error) {
+	b := &builder{name: name, cost: c, d: &Directory{
+		Assumptions: d.Assumptions, draft: d,
+		tenants: map[string]*Tenant{}, people: map[string]*User{}, apps: map[string]*Application{},
 	}}
 	b.d.Assumptions.defaults()
-	if f.Version != 1 {
-		b.bad("version", "%d is not known; write 1", f.Version)
-	}
-	if len(f.Tenants) == 0 {
+	if len(d.Tenants) == 0 {
 		b.bad("tenants", "none given")
 	}
+	b.empty(d)
+	if err := errors.Join(b.problems...); err != nil {
+		return nil, err
+	}
+	f := d
 	for i, t := range f.Tenants {
 		b.tenant(fmt.Sprintf("tenants[%d]", i), t)
 	}
@@ -132,12 +101,46 @@ func Parse(name string, data []byte) (*Directory, error) {
 
 type builder struct {
 	name     string
+	cost     cost
 	d        *Directory
 	problems []error
 }
 
 func (b *builder) bad(path, format string, args ...any) {
 	b.problems = append(b.problems, fmt.Errorf("%s: %s: %s", b.name, path, fmt.Sprintf(format, args...)))
+}
+
+// empty looks for list items with nothing in them, which YAML and JSON allow and nothing below expects.
+func (b *builder) empty(d *Draft) {
+	full(b, "tenants", d.Tenants)
+	full(b, "applications", d.Applications)
+	for i, t := range d.Tenants {
+		if t == nil {
+			continue
+		}
+		at := fmt.Sprintf("tenants[%d].", i)
+		full(b, at+"domains", t.Domains)
+		full(b, at+"users", t.Users)
+		full(b, at+"policies", t.Policies)
+		for j, p := range t.Policies {
+			if p != nil {
+				full(b, fmt.Sprintf("%spolicies[%d].partners", at, j), p.Partners)
+			}
+		}
+	}
+	for i, a := range d.Applications {
+		if a != nil {
+			full(b, fmt.Sprintf("applications[%d].principals", i), a.Principals)
+		}
+	}
+}
+
+func full[T any](b *builder, path string, list []*T) {
+	for i, item := range list {
+		if item == nil {
+			b.bad(fmt.Sprintf("%s[%d]", path, i), "empty")
+		}
+	}
 }
 
 func (b *builder) id(path, text string) string {
@@ -148,7 +151,7 @@ func (b *builder) id(path, text string) string {
 	return text
 }
 
-func (b *builder) tenant(path string, f tenantFile) {
+func (b *builder) tenant(path string, f *TenantEntry) {
 	t := &Tenant{ID: b.id(path+".id", f.ID), Name: f.Name, Kind: f.Kind}
 	switch t.Kind {
 	case "":
@@ -182,9 +185,7 @@ func (b *builder) tenant(path string, f tenantFile) {
 			continue
 		}
 		user := &User{ID: b.id(at+".id", u.ID), UPN: strings.ToLower(u.UPN), Name: u.Name, Tenant: t}
-		if u.Password != "" {
-			user.password = newHash(u.Password)
-		}
+		b.password(at, user, u)
 		local, domain, ok := strings.Cut(user.UPN, "@")
 		if !ok || local == "" || t.Kind == Organisation && !t.Named(domain) {
 			b.bad(at+".upn", "%q does not end in a verified domain of %q", u.UPN, t.Name)
@@ -198,6 +199,24 @@ func (b *builder) tenant(path string, f tenantFile) {
 	b.d.Tenants = append(b.d.Tenants, t)
 }
 
+// password takes the password of u, as text or as a hash.
+func (b *builder) password(path string, user *User, u *UserEntry) {
+	switch {
+	case u.Password != "" && u.Hash != "":
+		b.bad(path+".password", "write either password or password-hash")
+	case len(u.Password) > maxPassword:
+		b.bad(path+".password", "%d bytes, at most %d are taken", len(u.Password), maxPassword)
+	case u.Password != "":
+		user.password = newHash(u.Password, b.cost)
+		u.Password, u.Hash = "", user.password.String()
+	default:
+		var err error
+		if user.password, err = parseHash(u.Hash); err != nil {
+			b.bad(path+".password-hash", "%v", err)
+		}
+	}
+}
+
 // claim makes text name t.
 func (b *builder) claim(path, text string, t *Tenant) {
 	if other, taken := b.d.tenants[text]; taken {
@@ -207,7 +226,7 @@ func (b *builder) claim(path, text string, t *Tenant) {
 	b.d.tenants[text] = t
 }
 
-func (b *builder) guests(path string, t *Tenant, f tenantFile) {
+func (b *builder) guests(path string, t *Tenant, f *TenantEntry) {
 	for i, u := range f.Users {
 		if u.Guest == "" || u.UPN != "" {
 			continue
@@ -219,7 +238,7 @@ func (b *builder) guests(path string, t *Tenant, f tenantFile) {
 			b.bad(at+".guest", "%q is nobody's name in this file", u.Guest)
 		case home.Tenant == t:
 			b.bad(at+".guest", "%q is at home here", u.Guest)
-		case u.Password != "":
+		case u.Password != "" || u.Hash != "":
 			b.bad(at+".password", "a guest signs in at home")
 		default:
 			t.Members = append(t.Members, &User{ID: b.id(at+".id", u.ID), UPN: home.UPN, Name: home.Name, Tenant: t, Home: home})
@@ -238,7 +257,7 @@ func (b *builder) access(path, text string) bool {
 	return false
 }
 
-func (b *builder) policies(path string, t *Tenant, f tenantFile) {
+func (b *builder) policies(path string, t *Tenant, f *TenantEntry) {
 	for i, p := range f.Policies {
 		at := fmt.Sprintf("%s.policies[%d]", path, i)
 		policy := &Policy{ID: b.id(at+".id", p.ID), Allow: b.access(at+".default", p.Default), Partners: map[string]Rule{}}
@@ -266,15 +285,21 @@ func folded(in []string) []string {
 	return out
 }
 
-func (b *builder) application(path string, f applicationFile) {
+func (b *builder) application(path string, f *ApplicationEntry) {
 	a := &Application{
 		ID: b.id(path+".id", f.ID), Name: f.Name, Public: f.Public, MultiTenant: f.MultiTenant, Passthrough: f.Passthrough,
 		Redirects: f.Redirects, Principals: map[string]string{},
 	}
-	if f.Public == (f.Secret != "") {
+	if f.Secret != "" {
+		sum := sha256.Sum256([]byte(f.Secret))
+		f.Secret, f.SecretHash = "", hex.EncodeToString(sum[:])
+	}
+	if f.Public == (f.SecretHash != "") {
 		b.bad(path+".secret", "a public client has no secret, any other needs one")
 	}
-	a.secret = sha256.Sum256([]byte(f.Secret))
+	if sum, err := hex.DecodeString(f.SecretHash); err == nil {
+		copy(a.secret[:], sum)
+	}
 	for i, r := range f.Redirects {
 		if u, err := url.Parse(r); err != nil || !u.IsAbs() || u.Fragment != "" {
 			b.bad(fmt.Sprintf("%s.redirects[%d]", path, i), "%q is not an absolute URI without fragment", r)

@@ -70,7 +70,7 @@ func (x *exchange) authorize() {
 // tenant is denied": microsoft/terminal#8320, Azure/azure-powershell#13958).
 func (x *exchange) bootstrap(t *directory.Tenant, app *directory.Application) *directory.Tenant {
 	if t == nil && app != nil && app.Passthrough {
-		return x.s.Directory.OfKind(directory.Passthrough)
+		return x.dir.OfKind(directory.Passthrough)
 	}
 	return t
 }
@@ -213,7 +213,7 @@ func (x *exchange) signIn(a *authorization, ses *session, fresh bool) {
 		x.signInForm(a, ses, fresh, "lab.signin.session", v.Get("username"))
 		return
 	}
-	if p, ok := x.s.Directory.Person(v.Get("username")); ok && p.Tenant.Kind == directory.Consumers {
+	if p, ok := x.dir.Person(v.Get("username")); ok && p.Tenant.Kind == directory.Consumers {
 		if x.path == organizations {
 			x.failPage(fail(500208, "invalid_request", 400, "The domain is not a valid login domain for the account type."))
 			return
@@ -243,14 +243,14 @@ func (x *exchange) signInAgain(f *failure, form func(problem string)) {
 // the name is known, before the password is looked at: authentication would run there.
 func (x *exchange) credentials(v url.Values, app *directory.Application, resource *directory.Tenant) (*directory.User, *failure) {
 	user := v.Get("username")
-	person, ok := x.s.Directory.Person(user)
+	person, ok := x.dir.Person(user)
 	where := x.path
 	if ok {
 		x.about(app, person, resource)
 		if _, f := x.judge(admission.Subject{Resource: resource, Home: person.Tenant, Person: person, Application: app}); f != nil {
 			return nil, f
 		}
-	} else if t, known := x.s.Directory.DomainOf(user); known {
+	} else if t, known := x.dir.DomainOf(user); known {
 		where = t.Name
 		if _, f := x.judge(admission.Subject{Resource: resource, Home: t, Application: app}); f != nil {
 			return nil, f

@@ -49,7 +49,7 @@ func (x *exchange) application(id string, in *directory.Tenant) (*directory.Appl
 	if in != nil {
 		where = in.Name
 	}
-	a, ok := x.s.Directory.Application(id)
+	a, ok := x.dir.Application(id)
 	if !ok {
 		return nil, failApplication(id, where)
 	}
@@ -129,7 +129,7 @@ func (x *exchange) audience(name string, t *directory.Tenant) (string, *failure)
 	if aud, ok := resources[folded]; ok {
 		return aud, nil
 	}
-	if a, ok := x.s.Directory.Application(strings.TrimPrefix(folded, "api://")); ok {
+	if a, ok := x.dir.Application(strings.TrimPrefix(folded, "api://")); ok {
 		return a.ID, nil
 	}
 	where := x.path

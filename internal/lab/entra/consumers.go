@@ -45,6 +45,9 @@ func (x *exchange) fromConsumers() {
 		return
 	}
 	person, ok := x.s.Consumers.Redeem(q.Get(ParamTicket), ses.csrf)
+	if ok {
+		person, ok = x.dir.Again(person)
+	}
 	if !ok {
 		x.failPage(failMalformed("the ticket is not valid"))
 		return

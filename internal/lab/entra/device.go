@@ -57,7 +57,7 @@ func (x *exchange) deviceCode() {
 		x.failJSON(f)
 		return
 	}
-	known, _ := x.s.Directory.Application(v.Get("client_id"))
+	known, _ := x.dir.Application(v.Get("client_id"))
 	x.about(known, nil, t)
 	if _, f = x.judge(admission.Subject{Resource: x.bootstrap(t, known), Application: known}); f != nil {
 		x.failJSON(f)
@@ -108,9 +108,16 @@ func (x *exchange) deviceAuth() {
 		return
 	}
 	userCode := strings.ToUpper(strings.TrimSpace(v.Get("user_code")))
-	var d *device
+	var d device
 	var done bool
-	if !x.s.devices.with("user "+userCode, x.now, func(kept *device) { d, done = kept, kept.grant != nil }) {
+	found := x.s.devices.with("user "+userCode, x.now, func(kept *device) { d, done = *kept, kept.grant != nil })
+	if found {
+		d.app, found = x.dir.Application(d.app.ID)
+	}
+	if found && d.tenant != nil {
+		d.tenant, found = x.dir.Tenant(d.tenant.ID)
+	}
+	if !found {
 		x.deviceForm(ses, fresh, "lab.device.unknown", userCode)
 		return
 	}
@@ -161,12 +168,12 @@ func (x *exchange) grantDevice(v url.Values, app *directory.Application) {
 	var d device
 	found := !strings.HasPrefix(name, "user ") && x.s.devices.with(name, x.now, func(kept *device) {
 		d = *kept
-		if kept.app == app && kept.grant != nil {
+		if kept.app.ID == app.ID && kept.grant != nil {
 			kept.used = true
 		}
 	})
 	switch {
-	case !found, d.app != app:
+	case !found, d.app.ID != app.ID:
 		x.failJSON(fail(70018, "bad_verification_code", 400, "The provided value for the 'device_code' parameter is not valid."))
 	case expired(d.made, deviceLife, x.now):
 		x.failJSON(fail(70019, "expired_token", 400, "Verification code expired. Have the user retry the sign-in."))
@@ -176,6 +183,10 @@ func (x *exchange) grantDevice(v url.Values, app *directory.Application) {
 		x.failJSON(fail(54005, "invalid_grant", 400, "OAuth2 device code was already redeemed."))
 	default:
 		g := *d.grant
+		if !x.again(&g) {
+			x.failJSON(fail(70018, "bad_verification_code", 400, "The provided value for the 'device_code' parameter is not valid."))
+			return
+		}
 		g.v1 = x.v1
 		v.Del("scope") // was told at devicecode
 		x.renew(g, v)

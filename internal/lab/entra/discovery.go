@@ -22,11 +22,11 @@ func (x *exchange) tenant() (t *directory.Tenant, shared bool, f *failure) {
 	case common, organizations:
 		return nil, true, nil
 	case consumers:
-		if t := x.s.Directory.OfKind(directory.Consumers); t != nil {
+		if t := x.dir.OfKind(directory.Consumers); t != nil {
 			return t, false, nil
 		}
 	}
-	t, ok := x.s.Directory.Tenant(x.path)
+	t, ok := x.dir.Tenant(x.path)
 	if !ok {
 		return nil, false, failTenant(x.path)
 	}

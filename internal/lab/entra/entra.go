@@ -47,7 +47,7 @@ type Consumers interface {
 
 // Options of New. All but Consumers and Now are required.
 type Options struct {
-	Directory *directory.Directory
+	Directory *directory.Store
 	Key       *token.Key
 	Journal   *journal.Journal
 	Pages     *page.Pages
@@ -78,6 +78,7 @@ func New(o Options) *Service {
 // exchange is one request on its way through the service.
 type exchange struct {
 	s           *Service
+	dir         *directory.Directory // as it was when the request came
 	w           http.ResponseWriter
 	r           *http.Request
 	now         time.Time
@@ -91,7 +92,9 @@ type exchange struct {
 
 // ServeHTTP answers one request.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{s: s, w: w, r: r, now: s.Now().UTC(), trace: token.GUID(), signal: admission.Read(r.Header, admission.Entra)}
+	x := &exchange{
+		s: s, dir: s.Directory.Current(), w: w, r: r, now: s.Now().UTC(), trace: token.GUID(), signal: admission.Read(r.Header, admission.Entra),
+	}
 	x.correlation = x.clientRequestID(r.Header.Get("client-request-id"))
 	h := w.Header()
 	h.Set("x-ms-request-id", x.trace)
@@ -184,17 +187,17 @@ func cutPath(path string) (tenant, rest string) {
 // judge tests sub and notes the result. ok is false when the exchange must end with f.
 func (x *exchange) judge(sub admission.Subject) (v admission.Verdict, f *failure) {
 	x.entry.Restricted = x.signal.Version()
-	v = admission.Judge(x.s.Directory, x.signal, sub)
+	v = admission.Judge(x.dir, x.signal, sub)
 	for _, a := range v.Assumptions {
 		x.assume(a)
 	}
 	switch {
 	case v.Misconfigured != nil:
-		return v, failMisconfigured(*v.Misconfigured, x.s.Directory.Assumptions)
+		return v, failMisconfigured(*v.Misconfigured, x.dir.Assumptions)
 	case v.Code != 0:
 		x.assume(directory.AssumedRestrictionError)
 		x.entry.Tenant = v.Denied.ID
-		return v, failRestricted(v.Code, v.Denied.Name, x.s.Directory.Assumptions)
+		return v, failRestricted(v.Code, v.Denied.Name, x.dir.Assumptions)
 	}
 	return v, nil
 }

@@ -28,6 +28,21 @@ type grant struct {
 	v1       bool
 }
 
+// again puts what stands in the directory now in place of what stood there when g was made. It reports false when any of
+// it is gone.
+func (x *exchange) again(g *grant) (ok bool) {
+	if g.tenant, ok = x.dir.Tenant(g.tenant.ID); !ok {
+		return false
+	}
+	if g.app, ok = x.dir.Application(g.app.ID); !ok || g.person == nil {
+		return ok
+	}
+	if g.person, ok = x.dir.Again(g.person); ok {
+		g.account, ok = g.tenant.Account(g.person)
+	}
+	return ok
+}
+
 // answer is the token response (RFC 6749, section 5.1, and Microsoft's additions).
 type answer struct {
 	Type       string `json:"token_type"`
@@ -161,7 +176,7 @@ func (x *exchange) idClaims(g grant) token.Claims {
 	if g.nonce != "" {
 		c["nonce"] = g.nonce
 	}
-	if g.person.Tenant != g.tenant {
+	if g.person.Tenant.ID != g.tenant.ID {
 		c["idp"] = issuerV1(g.person.Tenant)
 	}
 	if g.v1 {

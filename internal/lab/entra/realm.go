@@ -17,7 +17,7 @@ import (
 func (x *exchange) accountType(upn string) (kind, domain, brand string) {
 	_, domain, _ = strings.Cut(strings.ToLower(strings.TrimSpace(upn)), "@")
 	domain = clip(domain, 253)
-	if t, ok := x.s.Directory.DomainOf(upn); ok {
+	if t, ok := x.dir.DomainOf(upn); ok {
 		return "Managed", domain, t.Name
 	}
 	return "Unknown", domain, ""
@@ -95,7 +95,7 @@ func (x *exchange) credentialType() {
 	}
 	exists := 1
 	domainType := 1 // unknown
-	if p, ok := x.s.Directory.Person(ask.Username); ok {
+	if p, ok := x.dir.Person(ask.Username); ok {
 		exists, domainType = 0, 3
 		if p.Tenant.Kind == directory.Consumers {
 			exists, domainType = 5, 2

@@ -30,7 +30,14 @@ func (s *session) checks(csrf string) bool {
 func (x *exchange) session() (s *session, fresh bool) {
 	if c, err := x.r.Cookie(sessionCookie); err == nil {
 		if x.s.sessions.with(c.Value, x.now, func(kept *session) { s = kept }) {
-			return s, false
+			if s.person == nil {
+				return s, false
+			}
+			now := *s
+			if now.person, _ = x.dir.Again(s.person); now.person != nil {
+				return &now, false
+			}
+			x.s.sessions.drop(s.id) // the account is gone
 		}
 	}
 	return &session{id: token.Opaque(24), csrf: token.Opaque(24)}, true

@@ -49,7 +49,7 @@ func (x *exchange) token() {
 	}
 	appOnly := v.Get("grant_type") == "client_credentials"
 	id, secret := x.clientCredentials(v)
-	known, _ := x.s.Directory.Application(id)
+	known, _ := x.dir.Application(id)
 	x.about(known, nil, t)
 	if x.signal.Version() != "" {
 		x.assume(directory.AssumedTestedBeforeSecrets)
@@ -130,12 +130,12 @@ func (x *exchange) grantCode(v url.Values, app *directory.Application) {
 	var again bool
 	found := x.s.codes.with(v.Get("code"), x.now, func(kept *code) {
 		c, again = *kept, kept.used
-		if kept.app == app {
+		if kept.app.ID == app.ID {
 			kept.used = true
 		}
 	})
 	switch {
-	case !found, c.app != app:
+	case !found, c.app.ID != app.ID, !x.again(&c.grant):
 		x.failJSON(failCode())
 		return
 	case again:
@@ -164,7 +164,7 @@ func (x *exchange) sameTenant(c code) bool {
 	if f != nil {
 		return false
 	}
-	return !shared && t == c.tenant || shared && (c.path == common || c.path == organizations)
+	return !shared && t.ID == c.tenant.ID || shared && (c.path == common || c.path == organizations)
 }
 
 // verifyPKCE compares the verifier with the challenge. An empty verifier counts as none: MSAL for Go sends one. A
@@ -230,7 +230,7 @@ func (x *exchange) grantRefresh(v url.Values, app *directory.Application) {
 	var again bool
 	found := x.s.refresh.with(name, x.now, func(kept *refreshToken) {
 		r, again = *kept, kept.used
-		if kept.app == app && x.refreshTenant(kept.tenant) {
+		if kept.app.ID == app.ID && x.refreshTenant(kept.tenant) {
 			kept.used = true
 		}
 	})
@@ -238,7 +238,7 @@ func (x *exchange) grantRefresh(v url.Values, app *directory.Application) {
 	case !found:
 		x.failJSON(fail(70000, "invalid_grant", 400, "The provided refresh token is not valid."))
 		return
-	case r.app != app:
+	case r.app.ID != app.ID:
 		x.failJSON(fail(70000, "invalid_grant", 400, "The provided refresh token was issued to another client."))
 		return
 	case again:
@@ -248,7 +248,11 @@ func (x *exchange) grantRefresh(v url.Values, app *directory.Application) {
 		return
 	}
 	g := r.grant
-	if t, shared, f := x.tenant(); f == nil && !shared && t != g.tenant {
+	if !x.again(&g) {
+		x.failJSON(fail(50173, "invalid_grant", 400, "The provided grant has expired due to it being revoked, a fresh auth token is needed."))
+		return
+	}
+	if t, shared, f := x.tenant(); f == nil && !shared && t.ID != g.tenant.ID {
 		// A refresh token of one tenant asks for a token in another one where the person has an account.
 		account, ok := t.Account(g.person)
 		if !ok {
@@ -264,7 +268,7 @@ func (x *exchange) grantRefresh(v url.Values, app *directory.Application) {
 // refreshTenant reports whether the request stays in the token's own tenant, which is when rotation applies.
 func (x *exchange) refreshTenant(t *directory.Tenant) bool {
 	to, shared, f := x.tenant()
-	return f == nil && (shared || to == t)
+	return f == nil && (shared || to.ID == t.ID)
 }
 
 // grantPassword is the resource owner password grant (RFC 6749, section 4.3). /common and /consumers do not take it
@@ -280,7 +284,7 @@ func (x *exchange) grantPassword(v url.Values, app *directory.Application, t *di
 			return
 		}
 	}
-	person, ok := x.s.Directory.Person(v.Get("username"))
+	person, ok := x.dir.Person(v.Get("username"))
 	if ok {
 		x.about(app, person, t)
 	}

@@ -17,7 +17,7 @@ const Audience = "https://graph.microsoft.com"
 
 // Service answers. All fields but Now are required. Safe for concurrent use.
 type Service struct {
-	Directory *directory.Directory
+	Directory *directory.Store
 	Key       *token.Key
 	Now       func() time.Time // nil: time.Now
 }

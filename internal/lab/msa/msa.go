@@ -35,7 +35,7 @@ const (
 
 // Options of New; all but Now are required.
 type Options struct {
-	Directory *directory.Directory
+	Directory *directory.Store
 	Journal   *journal.Journal
 	Pages     *page.Pages
 	Now       func() time.Time // nil: time.Now
@@ -110,8 +110,9 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // blocked answers a request that must not go on, and reports whether it did.
 func (s *Service) blocked(w http.ResponseWriter, r *http.Request, person *directory.User, asJSON bool) bool {
 	signal := admission.Read(r.Header, admission.MSA)
-	app, _ := s.Directory.Application(r.URL.Query().Get("client_id"))
-	blocked, v := admission.JudgeConsumer(s.Directory, signal, person, app)
+	dir := s.Directory.Current()
+	app, _ := dir.Application(r.URL.Query().Get("client_id"))
+	blocked, v := admission.JudgeConsumer(dir, signal, person, app)
 	entry := journal.SignIn{
 		ID: token.GUID(), CorrelationID: token.GUID(), Time: s.Now().UTC(), Host: entra.ConsumerHost, Endpoint: "authorize",
 		Address: r.RemoteAddr, Consumer: true, Context: signal.Owner(), Restricted: signal.Version(), Findings: signal.Findings,
@@ -126,7 +127,7 @@ func (s *Service) blocked(w http.ResponseWriter, r *http.Request, person *direct
 	if app != nil {
 		entry.Application, entry.ApplicationNm = app.ID, app.Name
 	}
-	a := s.Directory.Assumptions
+	a := dir.Assumptions
 	switch {
 	case v.Misconfigured != nil:
 		entry.Lab = true
@@ -206,7 +207,7 @@ func (s *Service) signIn(w http.ResponseWriter, r *http.Request) {
 		form("lab.signin.session", user)
 		return
 	}
-	person, ok := s.Directory.Person(user)
+	person, ok := s.Directory.Current().Person(user)
 	switch {
 	case !ok || person.Tenant.Kind != directory.Consumers:
 		form("lab.signin.unknown", user)
