@@ -53,7 +53,7 @@ func Impact(c *config.Config, before, after Dated, day time.Time) (impact.Report
 	}
 	return impact.Compare(impact.Input{
 		From: before.Name, To: after.Name, Before: a, After: b, Day: day, Since: after.since,
-		Renderers: []impact.Renderer{impact.Gateway{}, pacLines{c}, feedLines{}},
+		Renderers: append([]impact.Renderer{impact.Gateway{}, pacLines{c}, feedLines{}}, renderLines(c)...),
 	})
 }
 

@@ -35,6 +35,8 @@ import (
 	"sekisho/internal/lab"
 	"sekisho/internal/m365"
 	"sekisho/internal/ops"
+	"sekisho/internal/render"
+	"sekisho/internal/render/targets"
 	"sekisho/internal/servicetags"
 	"sekisho/internal/tenant"
 )
@@ -349,6 +351,7 @@ func (n *Node) parts(token string) ops.Parts {
 		Console: console.Handler(n),
 		Lists:   n.aged(m365.Handler(func() *m365.Archive { return n.current.Load().past().archive })),
 		Changes: func() []byte { return n.current.Load().past().changes },
+		Render:  n.aged(render.Handler(targets.All(), n.rendered(tags))),
 		Feeds: n.aged(feed.Handler(func() feed.Current {
 			b := n.current.Load()
 			changed := b.installed

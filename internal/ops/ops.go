@@ -39,6 +39,8 @@ type Parts struct {
 	Changes func() []byte
 	// Feeds answers the lists that firewalls subscribe to (/feeds/NAME.txt).
 	Feeds http.Handler
+	// Render answers the policy in the forms of other devices (/render/TARGET).
+	Render http.Handler
 	// Reload reads the configuration again (POST /api/reload, for who shows Token).
 	Reload func(ctx context.Context) ReloadAnswer
 	// Token is what a caller of Reload shows as a bearer token; "" refuses everybody.
@@ -106,6 +108,9 @@ func Handler(parts Parts) http.Handler {
 	}
 	if parts.Feeds != nil {
 		mux.Handle("GET /feeds/", parts.Feeds)
+	}
+	if parts.Render != nil {
+		mux.Handle("GET /render/", parts.Render)
 	}
 	if parts.Console != nil {
 		mux.Handle("GET /", parts.Console)

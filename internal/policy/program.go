@@ -115,3 +115,21 @@ func (p *Program) PACDirect() []endpoint.Pattern {
 	}
 	return slices.Clone(p.pacDirect)
 }
+
+// Alias is an alias of the sign-in hosts that some networks may reach.
+type Alias struct {
+	Rule    Rule
+	Clients []netip.Prefix // shared and read-only
+}
+
+// Aliases returns them in the order written.
+func (p *Program) Aliases() []Alias {
+	if p == nil {
+		return nil
+	}
+	out := make([]Alias, len(p.aliases))
+	for i, a := range p.aliases {
+		out[i] = Alias{a.rule, a.clients}
+	}
+	return out
+}
