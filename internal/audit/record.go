@@ -25,6 +25,7 @@ package audit
 import (
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // Kind of a record. The zero value is no kind.
@@ -121,10 +122,23 @@ type Record struct {
 // power. The connection is gone; its totals are not known.
 const NotClosed = "not-closed"
 
-// Folded is the Error of a record that stands for n requests of one client that were refused or came to nothing, itself among them: their records of their own
-// would have taken what was left of the spool. All else in it is of the first. Where very many clients are refused at once
-// it may stand for several of them; Client is empty then.
-func Folded(n int) string { return "folded-" + strconv.Itoa(n) }
+// folded begins the Error of a record that Folded made.
+const folded = "folded-"
+
+// Folded is the Error of a record that stands for n requests of one client that were refused or came to nothing, itself
+// among them: their records of their own would have taken what was left of the spool. All else in it is of the first. Where
+// very many clients are refused at once it may stand for several of them; Client is empty then.
+func Folded(n int) string { return folded + strconv.Itoa(n) }
+
+// Count is how many requests r stands for: the n of Folded, otherwise 1.
+func (r Record) Count() int64 {
+	if text, ok := strings.CutPrefix(r.Error, folded); ok {
+		if n, err := strconv.ParseInt(text, 10, 64); err == nil && n > 0 {
+			return n
+		}
+	}
+	return 1
+}
 
 // States of a record, as State returns them.
 const (

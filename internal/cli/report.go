@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
@@ -155,10 +156,12 @@ func (a *app) printRecords(r report.Report, records iter.Seq2[audit.Record, erro
 			result.columns = append(result.columns, column{c.ID, strings.ToUpper(a.printer.Text(c.HeadingID(), nil))})
 		}
 	}
+	var requests int64
 	for record, err := range records {
 		if err != nil {
 			return err
 		}
+		requests += record.Count()
 		cells := make([]string, len(columns))
 		for i, c := range columns {
 			cells[i] = c.Cell(&record, time.Local)
@@ -168,6 +171,9 @@ func (a *app) printRecords(r report.Report, records iter.Seq2[audit.Record, erro
 	a.printTable(result)
 	if len(result.cells) == 0 {
 		a.notef("%s\n", a.t("report.empty"))
+	}
+	if requests > int64(len(result.cells)) {
+		a.notef("%s\n", a.t("report.folded", "rows", strconv.Itoa(len(result.cells)), "requests", strconv.FormatInt(requests, 10)))
 	}
 	return nil
 }

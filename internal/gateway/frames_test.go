@@ -261,3 +261,22 @@ func TestAForbiddenTrailerOfHTTP2ReachesNobody(t *testing.T) {
 		w.checkAll()
 	}
 }
+
+// CONTINUATION frames that hold nothing add no byte to a head, so that no limit in bytes ever ends them.
+func TestContinuationsOfAClientThatHoldNothing(t *testing.T) {
+	w := newWorld(t, baseSpec())
+	f := w.framed(signInHost)
+	_, _ = f.tls.Write(rawFrame(http2.FrameHeaders, 0, 1, nil))
+	sent := 0
+	for ; sent < 1_000_000; sent += 100 {
+		if _, err := f.tls.Write(bytes.Repeat(rawFrame(http2.FrameContinuation, 0, 1, nil), 100)); err != nil {
+			break
+		}
+	}
+	if sent >= 1_000_000 {
+		t.Error("a million frames were taken")
+	}
+	if n := w.origin(signInHost).bytes(); n != 0 {
+		t.Errorf("%d bytes reached the origin", n)
+	}
+}

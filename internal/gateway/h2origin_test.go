@@ -56,6 +56,24 @@ func answering(f func(k *h2Conn, id uint32, fields []hpack.HeaderField, ends boo
 
 func (p *h2Peer) heads() [][]string { p.mu.Lock(); defer p.mu.Unlock(); return slices.Clone(p.seen) }
 
+// forget empties what p has recorded.
+func (p *h2Peer) forget() {
+	p.mu.Lock()
+	p.seen = nil
+	clear(p.got)
+	p.mu.Unlock()
+}
+
+// body is all that came in bodies.
+func (p *h2Peer) body() (all string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, b := range p.got {
+		all += b
+	}
+	return all
+}
+
 func (p *h2Peer) serve(c net.Conn) {
 	leaf, err := testCA().Certificate(context.Background(), p.o.host)
 	if err != nil {

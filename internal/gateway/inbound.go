@@ -13,6 +13,7 @@ type inbound struct {
 	have    int     // of head
 	left    int     // of the payload
 	block   int     // bytes of the head that has not ended
+	parts   int     // CONTINUATION frames of it
 	large   holding // what of them is above largeHead
 }
 
@@ -25,6 +26,10 @@ func (f *frames) Read(p []byte) (int, error) {
 	}
 	return n, err
 }
+
+// headParts is how many CONTINUATION frames a head may come in (chosen: with frames of 64 bytes the largest head fits). The
+// server bounds their bytes alone, and would read for ever those that hold nothing.
+const headParts = 1 << 10
 
 // end gives back what the connection held when it ended.
 func (f *frames) end() { f.in.large.end() }
@@ -43,6 +48,11 @@ func (i *inbound) follow(p []byte) bool {
 				return true
 			}
 			i.left = int(i.head[0])<<16 | int(i.head[1])<<8 | int(i.head[2])
+			if http2.FrameType(i.head[3]) != http2.FrameContinuation {
+				i.parts = 0
+			} else if i.parts++; i.parts > headParts {
+				return false
+			}
 		}
 		n := min(i.left, len(p))
 		i.left, p = i.left-n, p[n:]

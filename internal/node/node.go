@@ -86,7 +86,8 @@ type Node struct {
 	current    atomic.Pointer[built]
 	rejected   atomic.Pointer[finding.List] // why the last Reload changed nothing; nil when it did
 	lastReload atomic.Pointer[ops.LastReload]
-	reloaded   chan struct{} // an edition was installed; the updates look at its settings
+	held       atomic.Pointer[held] // why no record is deleted; nil when they are
+	reloaded   chan struct{}        // an edition was installed; the updates look at its settings
 
 	failed  chan error
 	closers []closer

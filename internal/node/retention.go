@@ -2,9 +2,11 @@ package node
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"sekisho/internal/audit"
+	"sekisho/internal/finding"
 )
 
 // What deletes records must not believe a clock too soon: what is deleted is gone, what is kept a day longer is not.
@@ -50,6 +52,18 @@ func (d *doubt) look(wall time.Time, run time.Duration) (ahead time.Duration, ne
 	return d.ahead, news
 }
 
+// held says that retention waits, because the clock has jumped forwards.
+type held struct {
+	ahead time.Duration // by how much
+	until time.Time     // by the monotonic clock: from then on it is believed
+}
+
+// warning stands while no record is deleted.
+func (h *held) warning() finding.Finding {
+	left := max(1, int(math.Ceil(time.Until(h.until).Hours())))
+	return finding.New("node.retention-held", finding.Warning, finding.Pos{}, "by", h.ahead.Round(time.Second).String(), "hours", itoa(left))
+}
+
 // retain deletes records past their time, at the start and then once an hour, unless the clock has jumped forwards.
 func (n *Node) retain(ctx context.Context) {
 	tick := time.NewTicker(retainEvery)
@@ -67,7 +81,13 @@ func (n *Node) retain(ctx context.Context) {
 			n.log.Warn("retention waits: the clock has jumped forwards, or nothing was recorded for as long; set the clock right if it is wrong",
 				"clock", now.UTC().Format(time.RFC3339), "by", ahead.Round(time.Second).String(), "wait", believeAfter.String())
 		}
+		if ahead != 0 {
+			n.held.Store(&held{ahead, began.Add(d.until)})
+		}
 		if ahead == 0 {
+			if n.held.Swap(nil) != nil {
+				n.log.Info("retention goes on", "clock", now.UTC().Format(time.RFC3339))
+			}
 			before := now.Add(-time.Duration(n.retentionDays()) * 24 * time.Hour)
 			if _, err := n.store.Retain(ctx, before); err != nil && ctx.Err() == nil {
 				n.log.Warn("retention", "error", err.Error())

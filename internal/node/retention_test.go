@@ -1,8 +1,10 @@
 package node_test
 
 import (
+	"io"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -27,7 +29,19 @@ func TestRecordsGoWhenTheirTimeIsOver(t *testing.T) {
 		}
 		return len(list)
 	}
-	run := func(at time.Duration, ask bool, want int) {
+	held := func(n *node.Node) bool { // as /readyz says
+		answer, err := http.Get("http://" + n.OperationsAddress() + "/readyz")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		body, err := io.ReadAll(answer.Body)
+		if err != nil || answer.StatusCode != http.StatusOK {
+			t.Errorf("/readyz: %d %v", answer.StatusCode, err)
+		}
+		return strings.Contains(string(body), `"node.retention-held"`)
+	}
+	run := func(at time.Duration, ask bool, want int, wantHeld bool) {
 		t.Helper()
 		n, err := node.Start(t.Context(), node.Options{Config: settings, Lab: true, Data: data, Now: func() time.Time { return time.Now().Add(at) }})
 		if err != nil {
@@ -41,7 +55,13 @@ func TestRecordsGoWhenTheirTimeIsOver(t *testing.T) {
 		for limit := time.Now().Add(10 * time.Second); rows() != want && time.Now().Before(limit); {
 			time.Sleep(20 * time.Millisecond)
 		}
+		for limit := time.Now().Add(10 * time.Second); held(n) != wantHeld && time.Now().Before(limit); {
+			time.Sleep(20 * time.Millisecond)
+		}
 		time.Sleep(100 * time.Millisecond)
+		if held(n) != wantHeld {
+			t.Errorf("%v from now: held back is %v", at, !wantHeld)
+		}
 		if err := n.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -49,9 +69,9 @@ func TestRecordsGoWhenTheirTimeIsOver(t *testing.T) {
 			t.Errorf("%v from now: %d records, want %d", at, got, want)
 		}
 	}
-	run(-62*time.Hour, true, 1)
-	run(-13*time.Hour, true, 2) // nothing was recorded for two days: the clock may be wrong
-	run(0, true, 2)             // the first is past its time
-	run(1000*24*time.Hour, false, 2)
-	run(-30*24*time.Hour, false, 2)
+	run(-62*time.Hour, true, 1, false)
+	run(-13*time.Hour, true, 2, true) // nothing was recorded for two days: the clock may be wrong
+	run(0, true, 2, false)            // the first is past its time
+	run(1000*24*time.Hour, false, 2, true)
+	run(-30*24*time.Hour, false, 2, false)
 }

@@ -27,6 +27,9 @@ func (n *Node) warnings() finding.List {
 	case audit.Store != "":
 		list = append(list, finding.New("node.audit-store", finding.Warning, finding.Pos{}, "cause", audit.Store))
 	}
+	if h := n.held.Load(); h != nil {
+		list = append(list, h.warning())
+	}
 	list = append(list, n.updateWarnings(n.current.Load())...)
 	list = append(list, catalog.Stale(n.ages(n.current.Load()))...)
 	_, problems := n.serviceTags()

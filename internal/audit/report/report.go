@@ -101,6 +101,7 @@ const timeForm = "2006-01-02T15:04:05.000Z07:00"
 //	connection_id    joins the sign-ins of one connection
 //	policy_hash, catalog_version  what decided
 //	node, boot, sequence  the record's key; a gap in the sequence is a loss
+//	count            how many requests the row stands for: 1, or more for refusals that share a record (audit.Folded)
 func Decisions() Report {
 	return Report{"decisions", []Column{
 		key("time", when),
@@ -134,6 +135,7 @@ func Decisions() Report {
 		col("node", func(r *audit.Record) any { return r.Node }),
 		col("boot", func(r *audit.Record) any { return r.Boot }),
 		col("sequence", func(r *audit.Record) any { return r.Seq }),
+		col("count", func(r *audit.Record) any { return r.Count() }),
 	}}
 }
 

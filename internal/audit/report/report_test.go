@@ -165,6 +165,19 @@ func TestEveryColumnHasAHeadingInBothLanguages(t *testing.T) {
 	}
 }
 
+// A row that stands for many requests says for how many.
+func TestCountIsWhatTheRecordStandsFor(t *testing.T) {
+	columns := report.Decisions().Columns
+	count := columns[len(columns)-1]
+	for code, want := range map[string]string{"": "1", audit.Folded(1): "1", audit.Folded(2718): "2718", "folded-": "1", "folded-x": "1", "folded-0": "1", "client-gone": "1"} {
+		r := sample()
+		r.Error = code
+		if got := count.Cell(&r, nil); count.ID != "count" || got != want {
+			t.Errorf("%s of %q: %s, want %s", count.ID, code, got, want)
+		}
+	}
+}
+
 func TestCellShowsTheTimeInAZone(t *testing.T) {
 	r := sample()
 	if got := report.Decisions().Columns[0].Cell(&r, time.FixedZone("JST", 9*3600)); got != "2027-01-15T17:00:00.123+09:00" {

@@ -74,7 +74,7 @@ func newH2(stream net.Conn, lim wire.Limits) (*h2, error) {
 	c := &h2{stream: stream, lim: lim, buffer: bufio.NewWriterSize(stream, 4<<10), room: 65535, roomNew: 65535, maxFrame: h2Frame, over: true, sent: true}
 	c.changed = sync.NewCond(&c.mu)
 	c.encoder = hpack.NewEncoder(&c.block)
-	c.frames = http2.NewFramer(c.buffer, bufio.NewReaderSize(stream, 4<<10))
+	c.frames = http2.NewFramer(c.buffer, bufio.NewReaderSize(&blocks{from: stream}, 4<<10))
 	c.frames.SetReuseFrames()
 	c.frames.SetMaxReadFrameSize(h2Frame)
 	c.frames.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
