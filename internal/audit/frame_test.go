@@ -2,6 +2,7 @@ package audit
 
 import (
 	"bytes"
+	"encoding/json"
 	"flag"
 	"os"
 	"path/filepath"
@@ -277,4 +278,45 @@ func BenchmarkFrame(b *testing.B) {
 			s.Record(r)
 		}
 	})
+}
+
+// A frame is written by hand and read by encoding/json: what it writes is what that package would write, for every field.
+func TestFrameIsWhatTheJSONPackageWrites(t *testing.T) {
+	texts := []string{"", "plain", `"quoted\`, "<&>", "tab\tfeed\n\x00\x1f\x7f", "日本語", "\u2028\u2029", "\xff\xc3", "é"}
+	check := func(t *testing.T, r *Record) {
+		t.Helper()
+		var want bytes.Buffer
+		enc := json.NewEncoder(&want)
+		enc.SetEscapeHTML(false)
+		if err := enc.Encode(r); err != nil {
+			t.Fatal(err)
+		}
+		if got := appendRecord(nil, r); string(got)+"\n" != want.String() {
+			t.Errorf("got  %s\nwant %s", got, &want)
+		}
+	}
+	check(t, &Record{})
+	kind := reflect.TypeFor[Record]()
+	for i := range kind.NumField() {
+		for n, text := range texts {
+			var r Record
+			switch f := reflect.ValueOf(&r).Elem().Field(i); f.Kind() {
+			case reflect.String:
+				f.SetString(text)
+			case reflect.Bool:
+				f.SetBool(n%2 == 0)
+			case reflect.Uint8:
+				f.SetUint(uint64(n % 3))
+			case reflect.Uint16, reflect.Uint64:
+				f.SetUint(uint64(n) * 7001)
+			case reflect.Int, reflect.Int64:
+				f.SetInt(int64(n-2) * 7001)
+			case reflect.Slice:
+				f.Set(reflect.ValueOf(texts[:n]))
+			default:
+				t.Fatalf("%s: no value for a %s", kind.Field(i).Name, f.Kind())
+			}
+			check(t, &r)
+		}
+	}
 }

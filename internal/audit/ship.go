@@ -128,6 +128,7 @@ func (s *Spool) ship() (more bool, err error) {
 		return true, s.endOpen()
 	}
 	if g == nil {
+		s.recent, s.kept = nil, 0 // stored; it may be long until the next
 		s.mu.Unlock()
 		return false, nil
 	}

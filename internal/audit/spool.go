@@ -115,6 +115,8 @@ type Spool struct {
 	stats    Stats
 	moved    chan struct{} // closed and replaced whenever records were stored or lost
 
+	frames []byte // memory for what is written next; the writer's
+
 	writeNow chan struct{} // capacity 1: there is something to write
 	flushNow chan struct{} // capacity 1: there is something to flush
 	shipNow  chan struct{} // capacity 1: there is something to ship

@@ -23,6 +23,7 @@ func (s *Spool) writeLoop() {
 			s.probe()
 		case <-dirty:
 			dirty = nil
+			s.frames = nil // it may be long until the next write
 			if s.current != nil {
 				s.hand(s.current, false)
 			}
@@ -116,7 +117,10 @@ func (s *Spool) write(last bool) (wrote bool) {
 		if last {
 			inAll = math.MaxInt64
 		}
-		buf, n, spoiled := encode(batch, min(inSegment, inAll))
+		buf, n, spoiled := encode(s.frames[:0], batch, min(inSegment, inAll))
+		if s.frames = buf; cap(buf) > framesKept {
+			s.frames = nil
+		}
 		if n == 0 && inSegment < inAll && g.size > 0 {
 			s.seal()
 			continue
@@ -174,9 +178,13 @@ func (s *Spool) write(last bool) (wrote bool) {
 	return wrote
 }
 
-// encode makes frames of the first n records of batch, as many as fit into room. A record that has no frame is left out
-// and counted in spoiled.
-func encode(batch []Record, room int64) (buf []byte, n, spoiled int) {
+// framesKept is the largest memory for frames that is kept for the next write (chosen: what some thousand records a second
+// need in writeEvery).
+const framesKept = 512 << 10
+
+// encode appends frames of the first n records of batch to the empty buf, as many as fit into room. A record that has no
+// frame is left out and counted in spoiled.
+func encode(buf []byte, batch []Record, room int64) (_ []byte, n, spoiled int) {
 	for i := range batch {
 		start := len(buf)
 		next, err := appendFrame(buf, &batch[i])

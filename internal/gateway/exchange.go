@@ -74,6 +74,9 @@ var exchanges = sync.Pool{New: func() any { return new(exchange) }}
 // keptHead is the largest serialised head whose memory is kept (chosen: nearly every head fits).
 const keptHead = 8 << 10
 
+// keptCopy is the same of the copy of an answer (chosen: what is not a page fits).
+const keptCopy = 4 << 10
+
 // newExchange returns an exchange of r. It is given back by release when nobody uses it any more.
 func newExchange(r *request, to client) *exchange {
 	x := exchanges.Get().(*exchange)
@@ -83,12 +86,16 @@ func newExchange(r *request, to client) *exchange {
 
 // release gives x back. An exchange that ended in a panic is left to the collector: a goroutine may still hold it.
 func (x *exchange) release() {
-	head, fields := x.head[:0], x.answer.Fields[:0]
+	head, fields, copied := x.head[:0], x.answer.Fields[:0], x.back.copied
 	if cap(head) > keptHead {
 		head = nil
 	}
+	clear(copied) // pages and tokens of somebody
+	if cap(copied) > keptCopy {
+		copied = nil
+	}
 	clear(fields[:cap(fields)])
-	*x = exchange{head: head, answer: wire.ResponseHead{Fields: fields}}
+	*x = exchange{head: head, answer: wire.ResponseHead{Fields: fields}, back: tap{copied: copied[:0]}}
 	exchanges.Put(x)
 }
 

@@ -69,6 +69,9 @@ type Gateway struct {
 	serverLog *log.Logger // of the HTTP/2 server: thrown away, because it quotes what clients send
 	tickets   *tls.Config // holds the keys of session tickets; see tickets.go
 
+	configsMu sync.Mutex
+	configs   map[shown]*tls.Config // see tickets.go
+
 	mu        sync.Mutex
 	listeners map[net.Listener]bool
 	own       map[netip.AddrPort]bool // where this gateway itself listens

@@ -68,12 +68,20 @@ func (v *reading) serveHTTP2() {
 // handle serves one stream. A panic is a fault of ours: it ends the stream, and nothing was sent on its account.
 func (v *reading) handle(w http.ResponseWriter, h *http.Request) {
 	v.handled.Add(1)
-	if v.c.g.crew.do(func() { v.handleStream(w, h) }) {
+	if v.c.g.crew.do(func() {
+		r := requests.Get().(*request)
+		v.handleStream(w, h, r)
+		*r = request{} // it has ended, and is in nobody's hands: a stream that ends in a panic does not come here
+		requests.Put(r)
+	}) {
 		panic(http.ErrAbortHandler)
 	}
 }
 
-func (v *reading) handleStream(w http.ResponseWriter, h *http.Request) {
+// requests are kept for the next stream.
+var requests = sync.Pool{New: func() any { return new(request) }}
+
+func (v *reading) handleStream(w http.ResponseWriter, h *http.Request, r *request) {
 	busy, drop := v.c.account.takeStream(&v.c.g.lim)
 	defer v.c.account.giveStream()
 	if drop {
@@ -84,7 +92,7 @@ func (v *reading) handleStream(w http.ResponseWriter, h *http.Request) {
 		busy = crowded("all-streams")
 	}
 	defer v.c.g.streams.Add(-1)
-	r := v.begin(new(request), nil)
+	v.begin(r, nil)
 	s := newStream(w, h, &v.c.g.lim)
 	defer s.end()
 	defer r.end()
@@ -296,12 +304,19 @@ func (s *stream) interim(h *wire.ResponseHead) error {
 // setFields puts the end-to-end fields of h on the response. They have passed the same checks as on HTTP/1.
 func (s *stream) setFields(h *wire.ResponseHead) {
 	header := s.w.Header()
-	for _, f := range wire.HopByHop(h.Fields) {
+	fields := wire.HopByHop(h.Fields)
+	values := make([]string, 0, len(fields)) // of all fields that stand once: one piece of memory instead of one each
+	for _, f := range fields {
 		if equalFold(f.Name, "Alt-Svc") { // would lead around the checkpoint (RFC 7838)
 			continue
 		}
 		name := http.CanonicalHeaderKey(f.Name)
-		header[name] = append(header[name], f.Value)
+		if before := header[name]; before != nil {
+			header[name] = append(before, f.Value)
+			continue
+		}
+		values = append(values, f.Value)
+		header[name] = values[len(values)-1 : len(values) : len(values)]
 	}
 }
 

@@ -21,13 +21,13 @@ type reading struct {
 	c       *conn
 	connect *request // the CONNECT that opened it
 	tls     *tls.Conn
-	opened  policy.Decision // what the connection was opened under
+	opened  *judged // what the connection was opened under
 	now     atomic.Pointer[judged]
 	spare   atomic.Pointer[upstream.Conn] // dialled before the 200, until the first request takes it
 	handled atomic.Int64                  // streams of HTTP/2 that reached handle
 
 	// Of HTTP/1:
-	side  *side
+	side  *side     // nil while parked
 	own   holder    // the connection that an origin has tied to this one
 	until time.Time // while parked: when it has been idle for too long
 }
@@ -41,8 +41,8 @@ type judged struct {
 // intercept reads a connection: a leaf for exactly the judged name, then requests by HTTP/2 or HTTP/1.1, each judged
 // anew (serveRequest).
 func (c *conn) intercept(r *request, spare *upstream.Conn, raw []byte) (next after) {
-	v := &reading{c: c, connect: r, opened: r.decision}
-	v.now.Store(&judged{r.edition, r.decision})
+	v := &reading{c: c, connect: r, opened: &judged{r.edition, r.decision}}
+	v.now.Store(v.opened)
 	if spare != nil {
 		v.spare.Store(spare)
 	}
@@ -63,7 +63,6 @@ func (c *conn) intercept(r *request, spare *upstream.Conn, raw []byte) (next aft
 		return ends
 	}
 	c.setDrain(nil)
-	v.side = newSide(c, c.timed, v.tls)
 	return v.serveHTTP1(c.g.lim.KeepAlive)
 }
 
@@ -109,6 +108,7 @@ func (v *reading) handshake(raw []byte) *fault {
 			return &fault{reason: policy.ReasonSNI, detail: "two-readings", deny: true}
 		}
 	}
+	c.side = nil // what reads the proxy port has done its work
 	return nil
 }
 
@@ -118,7 +118,7 @@ func (v *reading) judge(e *Edition) policy.Decision {
 	if last.edition == e {
 		return last.decision
 	}
-	old := v.opened
+	old := v.opened.decision
 	if last.decision.Addr.IsValid() {
 		old.Addr = last.decision.Addr // the origin may have moved
 	}
@@ -133,7 +133,11 @@ func (v *reading) judge(e *Edition) policy.Decision {
 // serveHTTP1 serves one request after another; it waits so long for the first. When the client is silent it hands the
 // connection to the watch, which calls Ready, and answers that it lives.
 func (v *reading) serveHTTP1(wait time.Duration) after {
-	c, s := v.c, v.side
+	c := v.c
+	if v.side == nil {
+		v.side = newSide(c, c.timed, v.tls)
+	}
+	s := v.side
 	r := new(request) // one after another: a request that has ended is in nobody's hands
 	for {
 		head, err := s.readHead(wait)
@@ -162,20 +166,24 @@ func (v *reading) serveHTTP1(wait time.Duration) after {
 	return ends
 }
 
-// park gives a silent connection to the watch: it keeps TLS and what identifies it, and neither goroutine nor buffer.
+// park gives a silent connection to the watch: it keeps TLS and what identifies it, and neither goroutine nor buffer nor
+// what reads HTTP.
 func (v *reading) park() bool {
 	c := v.c
 	if v.until.IsZero() {
 		v.until = time.Now().Add(c.g.lim.KeepAlive - parkAfter)
 	}
-	v.side.rest()
+	s := v.side
+	s.rest()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.g.draining.Load() {
 		return false
 	}
+	v.side = nil // Ready may run at once
 	id := c.g.watch.Park(c.tcp, v)
 	if id == 0 {
+		v.side = s
 		return false
 	}
 	c.parked = id
@@ -278,7 +286,7 @@ func (v *reading) serveRequest(r *request, in incoming, to client, own *holder) 
 	case d.Action != policy.Intercept:
 		return &fault{reason: refusal.EditionChanged, deny: true}
 	}
-	if !samePlan(d, v.opened) {
+	if !samePlan(d, v.opened.decision) {
 		to.willClose()
 	}
 	before := d

@@ -10,8 +10,8 @@ import (
 type tap struct {
 	body    wire.BodyReader
 	err     error
-	copy    int // bytes still wanted
-	copied  []byte
+	copy    int     // bytes still wanted
+	copied  []byte  // empty, in memory that is kept, before anything is
 	held    holding // for the copy
 	crowded bool    // there was no room for all of it
 }

@@ -53,28 +53,32 @@ func would(e *Edition, d policy.Decision, tenant string) policy.Reason {
 // recordSignIn records a sign-in. In a ring that reports, the record waits for the answer to what it turns on, and nobody
 // else does.
 func (r *request) recordSignIn(took time.Duration) {
-	g, e, d := r.c.g, r.edition, r.decision
-	a := r.record(audit.SignIn, took)
-	if d.Would == policy.WouldUnknown && e.Tenants != nil {
+	g, e := r.c.g, r.edition
+	if r.decision.Would == policy.WouldUnknown && e.Tenants != nil {
 		tenant := r.signIn.judged()
-		names := e.Program.WouldNeed(d, tenant)
-		if len(names) > 0 {
+		if names := e.Program.WouldNeed(r.decision, tenant); len(names) > 0 {
 			select {
 			case g.late <- struct{}{}:
-				g.work.Go(func() {
-					defer func() { <-g.late }()
-					ctx, cancel := context.WithTimeout(context.Background(), lateWait)
-					defer cancel()
-					e.Tenants.Await(ctx, names...)
-					a.Would = string(would(e, d, tenant))
-					g.rec.Record(a)
-				})
+				g.recordLate(r.record(audit.SignIn, took), e, r.decision, tenant, names)
 				return
 			default:
 			}
 		}
 	}
-	g.rec.Record(a)
+	g.rec.Record(r.record(audit.SignIn, took))
+}
+
+// recordLate records a when what names are is known. It is not part of recordSignIn, where what a goroutine holds would
+// be allocated for every sign-in.
+func (g *Gateway) recordLate(a audit.Record, e *Edition, d policy.Decision, tenant string, names []string) {
+	g.work.Go(func() {
+		defer func() { <-g.late }()
+		ctx, cancel := context.WithTimeout(context.Background(), lateWait)
+		defer cancel()
+		e.Tenants.Await(ctx, names...)
+		a.Would = string(would(e, d, tenant))
+		g.rec.Record(a)
+	})
 }
 
 // judged is the tenant that a sign-in is judged by: the one that issued a token, where the answer shows it, else the one
