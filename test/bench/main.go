@@ -39,6 +39,7 @@ type options struct {
 	Dir    string // of this run
 	Sekisho, Before,
 	Plain, Goproxy string // programs
+	Profile        string // folder for profiles of Sekisho, "" for none
 	Missing []string // peers that are not here, with the reason
 }
 
@@ -77,6 +78,7 @@ func outside() error {
 	flag.StringVar(&o.Rows, "rows", "", "which rows, by commas; empty: all ("+strings.Join(rowIDs(), ",")+")")
 	flag.StringVar(&o.Sekisho, "sekisho", "", "program to measure; empty: built from this tree")
 	flag.StringVar(&o.Before, "before", "", "another build of Sekisho, measured beside it in a column of its own")
+	flag.StringVar(&o.Profile, "profile", "", "folder for profiles of Sekisho, ROW.cpu and ROW.mem; what it costs to take them is in the figures")
 	flag.Parse()
 	if o.Output != "table" && o.Output != "json" {
 		return fmt.Errorf("-o %q: write table or json", o.Output)
@@ -115,7 +117,15 @@ func outside() error {
 	if err != nil {
 		return err
 	}
-	for _, p := range []*string{&o.Sekisho, &o.Before} {
+	if o.Profile != "" {
+		if o.Sekisho != "" {
+			return errors.New("-profile builds the program that it measures: leave -sekisho out")
+		}
+		if err := os.MkdirAll(o.Profile, 0o755); err != nil {
+			return err
+		}
+	}
+	for _, p := range []*string{&o.Sekisho, &o.Before, &o.Profile} {
 		if *p != "" {
 			if *p, err = filepath.Abs(*p); err != nil {
 				return err
@@ -124,7 +134,12 @@ func outside() error {
 	}
 	if o.Sekisho == "" {
 		o.Sekisho = filepath.Join(o.Dir, "sekisho")
-		if err := peer.Build(root, o.Sekisho, "./cmd/sekisho"); err != nil {
+		if o.Profile != "" {
+			err = buildProfiled(root, o.Dir, o.Sekisho)
+		} else {
+			err = peer.Build(root, o.Sekisho, "./cmd/sekisho")
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -125,6 +125,11 @@ type running struct {
 
 // inside is the life of the process in the namespace.
 func inside(o *options) error {
+	if o.Profile != "" {
+		if err := os.Setenv("SEKISHO_BENCH_PROFILE", o.Profile); err != nil { // see profiler
+			return err
+		}
+	}
 	w, err := surround(o.Dir)
 	if err != nil {
 		return err
@@ -183,6 +188,8 @@ func (r *run) measure(one *row) error {
 			}
 		}
 	}
+	r.profile(r.running[sekisho], one, false)
+	defer r.profile(r.running[sekisho], one, true)
 	for round := range r.o.Rounds {
 		var direct time.Duration
 		if one.kind == waits {
@@ -339,6 +346,10 @@ func (r *run) hold(one *row) error {
 		h.c.Rounds = []float64{float64(is-h.memory) / 1024 / float64(n)}
 		return err
 	})
+	if h := waiting[sekisho]; h != nil {
+		r.profile(h.p, one, false)
+		r.profile(h.p, one, true)
+	}
 	if fds != nil {
 		for name, h := range waiting {
 			fds[name] = &cell{Note: h.c.Note}
