@@ -167,7 +167,8 @@ type Ring struct {
 	Clients []Value[netip.Prefix]
 	Users   []Value[string]
 	Groups  []Value[string]
-	Percent Value[int] // 0 = not used, else 1 to 100
+	Percent Value[int]      // 0 = not used, else 1 to 100
+	Proxies []Value[string] // of the PAC file of the ring, as PAC.Proxies; none: those
 }
 
 // Alias lets client networks reach a sign-in alias or a sign-in host of another cloud.
@@ -226,7 +227,8 @@ func (u UpstreamProxy) Enabled() bool { return u.Pos.Known() }
 
 // PAC is what the PAC file says beside what the policy gives.
 type PAC struct {
-	Direct []Value[endpoint.Pattern]
+	Direct  []Value[endpoint.Pattern]
+	Proxies []Value[string] // "host:port" or "https://host:port" in normal form; none: that of URLs.Gateway
 }
 
 // CA is the signing authority.

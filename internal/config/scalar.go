@@ -368,6 +368,26 @@ func listenAddress() scalar[netip.AddrPort] {
 }
 
 // authority is host:port as clients write it in their proxy settings.
+// proxyAddress is a proxy as a PAC file names it: host:port, or https://host:port where the connection to it is TLS.
+func proxyAddress() scalar[string] {
+	plain := authority()
+	return scalar[string]{
+		scalarType: &scalarType{title: text{JA: "ホスト名:ポート、または https://ホスト名:ポート", EN: "host:port, or https://host:port"}, json: "string"},
+		parse: func(s string) (string, *finding.Finding) {
+			bare, overTLS := strings.CutPrefix(s, "https://")
+			a, problem := plain.parse(bare)
+			if problem != nil {
+				return "", problem
+			}
+			if overTLS {
+				return "https://" + a.String(), nil
+			}
+			return a.String(), nil
+		},
+		print: func(s string) string { return s },
+	}
+}
+
 func authority() scalar[endpoint.Authority] {
 	return scalar[endpoint.Authority]{
 		scalarType: &scalarType{title: text{JA: "ホスト名:ポート", EN: "host:port"}, json: "string"},

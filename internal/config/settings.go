@@ -232,6 +232,10 @@ func ringSettings() []field[Ring] {
 			JA: "条件: 全体に対する割合。同じ人は常に同じ結果になります。",
 			EN: "Selector: a share of the people. The same person always gets the same answer.",
 		}).eg("10"),
+		values("proxies", proxyAddress(), func(r *Ring) *[]Value[string] { return &r.Proxies }, text{
+			JA: "このリングの PAC ファイル (/pac/名前/proxy.pac) に書くプロキシ。試験用のプロキシを先に使わせる場合に指定します。省略すると pac.proxies と同じです。",
+			EN: "The proxies in the PAC file of this ring (/pac/NAME/proxy.pac), where its people are to use others, such as those of a trial. Left out: those of pac.proxies.",
+		}).atLeast(1).eg("proxy-test.example.com:3128"),
 	}
 }
 
@@ -347,6 +351,10 @@ func pacSettings() []field[PAC] {
 			JA: "プロキシを通さないホスト。サインインホストは指定できません。",
 			EN: "Hosts that go past the proxy. A sign-in host cannot.",
 		}).atLeast(1).eg("intranet.example.com"),
+		values("proxies", proxyAddress(), func(p *PAC) *[]Value[string] { return &p.Proxies }, text{
+			JA: "PAC ファイルに書くプロキシ。クライアントは上から順に試します。省略すると urls.gateway の 1 台です。",
+			EN: "The proxies that the PAC file names; clients try them from the top. Left out: the one of urls.gateway.",
+		}).atLeast(1).eg("proxy.example.com:3128"),
 	}
 }
 

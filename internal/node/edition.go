@@ -17,7 +17,6 @@ import (
 	"sekisho/internal/finding"
 	"sekisho/internal/gateway"
 	"sekisho/internal/m365"
-	"sekisho/internal/pac"
 	"sekisho/internal/policy"
 )
 
@@ -26,7 +25,7 @@ type built struct {
 	config    *config.Config
 	edition   *gateway.Edition
 	authority *ca.Authority
-	pac       []byte
+	pac       scripts
 	warnings  finding.List
 	waiting   string // version of the catalog that waits for approval; "" when none does
 
@@ -78,17 +77,14 @@ func (n *Node) build(c *config.Config, program *policy.Program, found finding.Li
 	if reports(program) {
 		edition.Tenants = n.tenants
 	}
-	var script []byte
-	edition.Own = n.ownDocuments(c, authority, func() []byte { return script })
-	script, err = pac.Write(pac.Input{
-		Program: program, Catalog: snapshot, Proxies: []string{n.seenGateway(c)}, Own: []string{n.seenPAC(c), n.crlURL(c)},
-	})
+	files, large, err := writeScripts(renderInput(c, program, nil, n.gatewayAt, n.operationsAt))
 	if err != nil {
 		return nil, err
 	}
+	edition.Own = n.ownDocuments(c, authority, files)
 	return &built{
-		config: c, edition: edition, authority: authority, pac: script,
-		warnings: found.Of(finding.Warning), past: n.pastOf(c, snapshot.Date()), installed: n.options.Now(), waiting: waitingVersion(Shelf(n.options.Data, n.options.Now)),
+		config: c, edition: edition, authority: authority, pac: files,
+		warnings: append(found.Of(finding.Warning), large...), past: n.pastOf(c, snapshot.Date()), installed: n.options.Now(), waiting: waitingVersion(Shelf(n.options.Data, n.options.Now)),
 	}, nil
 }
 

@@ -13,7 +13,7 @@ import (
 	"sekisho/internal/finding"
 	"sekisho/internal/impact"
 	"sekisho/internal/m365"
-	"sekisho/internal/pac"
+	"sekisho/internal/render/autoconfig"
 	"sekisho/internal/servicetags"
 )
 
@@ -62,39 +62,16 @@ func side(c *config.Config, d Dated) impact.Side {
 	return impact.Side{Program: program, Tags: d.Tags, Findings: slices.DeleteFunc(found, func(f finding.Finding) bool { return f.Severity == finding.Info })}
 }
 
-// pacLines renders the PAC file.
+// pacLines tells what the PAC file says.
 type pacLines struct{ c *config.Config }
 
-// Render returns the lines of the file without its comments, which name the version, and without the commas behind its
-// entries, which depend on what follows.
+// Render returns the sentences of the file of everybody.
 func (r pacLines) Render(s impact.Side) ([]impact.File, error) {
-	p := s.Program
-	in := pac.Input{Program: p, Catalog: p.Catalog(), Proxies: []string{"gateway:3128"}}
-	if r.c.URLs.Gateway.Given() {
-		in.Proxies = []string{r.c.URLs.Gateway.V.String()}
-	}
-	for _, u := range []config.Value[string]{r.c.URLs.PAC, r.c.URLs.CRL} {
-		if u.Given() {
-			in.Own = append(in.Own, u.V)
-		}
-	}
-	script, err := pac.Write(in)
-	if err != nil {
+	in := impactInput(r.c, s.Program, nil)
+	if _, err := autoconfig.Write(in, ""); err != nil {
 		return nil, err
 	}
-	f := impact.File{Name: "proxy.pac"}
-	for line := range strings.Lines(string(script)) {
-		line = strings.TrimSuffix(strings.TrimRight(line, "\n"), ",")
-		if line == "" || strings.HasPrefix(line, "//") {
-			continue
-		}
-		value := ""
-		if name, _, ok := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), `"`), `"`); ok {
-			value = name
-		}
-		f.Lines = append(f.Lines, impact.Line{Text: strings.TrimSpace(line), Value: value})
-	}
-	return []impact.File{f}, nil
+	return []impact.File{{Name: "proxy.pac", Lines: autoconfig.Lines(in)}}, nil
 }
 
 // feedLines renders the lists that firewalls subscribe to: of each feature in use, and of all together.

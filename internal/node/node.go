@@ -344,7 +344,7 @@ func (n *Node) parts(token string) ops.Parts {
 	return ops.Parts{
 		Token:   token,
 		Reload:  n.reloadByAPI,
-		PAC:     func() []byte { return n.current.Load().pac },
+		PAC:     func(ring string) ([]byte, bool) { body, ok := n.current.Load().pac[ring]; return body, ok },
 		Root:    func() []byte { return n.current.Load().authority.RootPEM() },
 		CRL:     func(name string) ([]byte, bool) { return n.current.Load().authority.CRL(name) },
 		Ready:   n.ready,

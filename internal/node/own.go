@@ -14,7 +14,7 @@ import (
 // proxy and no bypass list sends them there, and an application that finds no revocation list refuses the certificates of
 // what is intercepted (0x80092012 of Schannel). They are what the operations listener serves under those URLs to
 // everybody.
-func (n *Node) ownDocuments(c *config.Config, authority *ca.Authority, script func() []byte) func(endpoint.Authority, string) (gateway.Document, bool) {
+func (n *Node) ownDocuments(c *config.Config, authority *ca.Authority, files scripts) func(endpoint.Authority, string) (gateway.Document, bool) {
 	type serve = func() (gateway.Document, bool)
 	documents := map[string]serve{}
 	add := func(target string, s serve) {
@@ -33,9 +33,11 @@ func (n *Node) ownDocuments(c *config.Config, authority *ca.Authority, script fu
 		})
 	}
 	pac := n.seenPAC(c)
-	add(pac, func() (gateway.Document, bool) {
-		return gateway.Document{Type: "application/x-ns-proxy-autoconfig", Body: script()}, true
-	})
+	for ring, body := range files {
+		add(ringURL(pac, ring), func() (gateway.Document, bool) {
+			return gateway.Document{Type: "application/x-ns-proxy-autoconfig", Body: body}, true
+		})
+	}
 	add(strings.TrimSuffix(pac, "/proxy.pac")+"/ca.pem", func() (gateway.Document, bool) {
 		return gateway.Document{Type: "application/x-pem-file", Body: authority.RootPEM()}, true
 	})

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -10,35 +11,80 @@ import (
 	"sekisho/internal/impact"
 	"sekisho/internal/policy"
 	"sekisho/internal/render"
+	"sekisho/internal/render/autoconfig"
 	"sekisho/internal/render/targets"
 )
 
 // RenderInput is what the render targets are given for a configuration and the program compiled from it. Where the
 // configuration names no URLs, which it may on loopback alone, the listeners stand in.
 func RenderInput(c *config.Config, program *policy.Program, tags feed.Tags) render.Input {
-	in := render.Input{
-		Program: program, Tags: tags, Organisation: c.Organisation.Name.V, Language: c.Language.V, Reasons: map[string]string{},
-		Proxies: []string{c.Listen.Gateway.V.String()}, PACURL: "http://" + c.Listen.Operations.V.String() + "/proxy.pac",
-	}
-	crl := "http://" + c.Listen.Operations.V.String() + "/crl"
+	return renderInput(c, program, tags, c.Listen.Gateway.V.String(), c.Listen.Operations.V.String())
+}
+
+// renderInput is RenderInput with the addresses of the listeners.
+func renderInput(c *config.Config, program *policy.Program, tags feed.Tags, gateway, operations string) render.Input {
+	pac, crl := "http://"+operations+"/proxy.pac", "http://"+operations+"/crl"
 	if c.URLs.Gateway.Given() {
-		in.Proxies = []string{c.URLs.Gateway.V.String()}
+		gateway = c.URLs.Gateway.V.String()
 	}
 	if c.URLs.PAC.Given() {
-		in.PACURL = c.URLs.PAC.V
+		pac = c.URLs.PAC.V
 	}
 	if c.URLs.CRL.Given() {
 		crl = c.URLs.CRL.V
 	}
-	in.Own, in.RootURL = []string{in.PACURL, crl}, rootURL(in.PACURL)
+	in := render.Input{
+		Program: program, Tags: tags, Organisation: c.Organisation.Name.V, Language: c.Language.V, Reasons: map[string]string{},
+		Proxies: []string{gateway}, Rings: map[string][]string{}, PACURL: pac, RootURL: rootURL(pac), Own: []string{pac, crl},
+	}
+	if len(c.PAC.Proxies) > 0 {
+		in.Proxies = values(c.PAC.Proxies)
+	}
+	for _, r := range c.Rings {
+		if len(r.Proxies) > 0 {
+			in.Rings[r.Name.V] = values(r.Proxies)
+		}
+	}
 	for i, h := range c.Hosts {
 		in.Reasons["hosts["+strconv.Itoa(i)+"]"] = h.Reason.V
 	}
 	return in
 }
 
+// scripts are the PAC files of one edition.
+type scripts map[string][]byte // by ring, "" for everybody
+
+// writeScripts makes them. The warning is of the largest.
+func writeScripts(in render.Input) (scripts, finding.List, error) {
+	out := scripts{}
+	var large finding.List
+	names := []string{""}
+	for _, r := range in.Program.Rings() {
+		names = append(names, r.Name)
+	}
+	for _, name := range names {
+		body, err := autoconfig.Write(in, name)
+		if err != nil {
+			return nil, nil, err
+		}
+		out[name] = body
+		if found := autoconfig.Large(body); len(large) == 0 {
+			large = found
+		}
+	}
+	return out, large, nil
+}
+
 // rootURL is where the operations listener has the root certificate, beside the PAC file.
 func rootURL(pac string) string { return strings.TrimSuffix(pac, "/proxy.pac") + "/ca.pem" }
+
+// ringURL is where the PAC file of a ring is, beside that of everybody, which "" stands for.
+func ringURL(pac, ring string) string {
+	if ring == "" {
+		return pac
+	}
+	return strings.TrimSuffix(pac, "/proxy.pac") + "/pac/" + url.PathEscape(ring) + "/proxy.pac"
+}
 
 // RenderTargets returns every target of "render".
 func RenderTargets() []render.Target { return targets.All() }
@@ -69,10 +115,15 @@ func renderLines(c *config.Config) []impact.Renderer {
 			if s.Tags != nil {
 				tags = s.Tags.Prefixes
 			}
-			return RenderInput(c, s.Program, tags)
+			return impactInput(c, s.Program, tags)
 		}})
 	}
 	return out
+}
+
+// impactInput has names in place of listeners, which may be on any port: where they are is no change of the catalog.
+func impactInput(c *config.Config, program *policy.Program, tags feed.Tags) render.Input {
+	return renderInput(c, program, tags, "gateway:3128", "gateway:3180")
 }
 
 // rendered is what the handler of /render/ serves now.
@@ -82,9 +133,7 @@ func (n *Node) rendered(tags *feedTags) func() render.Current {
 		if b == nil {
 			return render.Current{}
 		}
-		in := RenderInput(b.config, b.edition.Program, tags.of(b.edition.Catalog))
-		in.Proxies, in.PACURL = []string{n.seenGateway(b.config)}, n.seenPAC(b.config)
-		in.Own, in.RootURL = []string{in.PACURL, n.crlURL(b.config)}, rootURL(in.PACURL)
+		in := renderInput(b.config, b.edition.Program, tags.of(b.edition.Catalog), n.gatewayAt, n.operationsAt)
 		changed := b.installed
 		if at := tags.changed(); at.After(changed) {
 			changed = at

@@ -23,8 +23,9 @@ import (
 
 // Parts are what the listener serves. A nil function or handler answers 404.
 type Parts struct {
-	// PAC returns the proxy auto-configuration of the current edition (/proxy.pac, /wpad.dat).
-	PAC func() []byte
+	// PAC returns the proxy auto-configuration of the current edition for a ring, "" for everybody; ok is false for a ring
+	// that there is none of (/proxy.pac, /wpad.dat, both with ?ring=NAME, and /pac/NAME/proxy.pac).
+	PAC func(ring string) (script []byte, ok bool)
 	// Root returns the root certificate that clients must trust, PEM (/ca.pem).
 	Root func() []byte
 	// CRL returns a revocation list by file name, DER (/crl/NAME).
@@ -76,9 +77,19 @@ func Handler(parts Parts) http.Handler {
 	mux := http.NewServeMux()
 	if parts.PAC != nil {
 		// The type that Netscape gave it and every client still asks for; WPAD clients want the second name.
-		pac := document("application/x-ns-proxy-autoconfig", parts.PAC)
-		mux.Handle("GET /proxy.pac", pac)
-		mux.Handle("GET /wpad.dat", pac)
+		answer := func(w http.ResponseWriter, r *http.Request, ring string) {
+			script, ok := parts.PAC(ring)
+			if !ok {
+				// Not the file of everybody: a trial that silently uses the proxies of production proves nothing.
+				http.Error(w, "there is no ring of that name", http.StatusNotFound)
+				return
+			}
+			serve(w, r, "application/x-ns-proxy-autoconfig", script)
+		}
+		pac := func(w http.ResponseWriter, r *http.Request) { answer(w, r, r.URL.Query().Get("ring")) }
+		mux.HandleFunc("GET /proxy.pac", pac)
+		mux.HandleFunc("GET /wpad.dat", pac)
+		mux.HandleFunc("GET /pac/{ring}/proxy.pac", func(w http.ResponseWriter, r *http.Request) { answer(w, r, r.PathValue("ring")) })
 	}
 	if parts.Root != nil {
 		mux.Handle("GET /ca.pem", document("application/x-pem-file", parts.Root))

@@ -39,9 +39,25 @@ func get(t *testing.T, url string, header ...string) (*http.Response, string) {
 	return answer, string(body)
 }
 
+// TestPACOfARing: each ring has its own URL, in two spellings; a ring that there is not is never answered with the file of
+// everybody.
+func TestPACOfARing(t *testing.T) {
+	s := start(t, ops.Parts{PAC: func(ring string) ([]byte, bool) { return []byte("// " + ring), ring == "" || ring == "pilot.1" }})
+	for path, want := range map[string]string{"/proxy.pac": "// ", "/proxy.pac?ring=pilot.1": "// pilot.1", "/wpad.dat?ring=pilot.1": "// pilot.1", "/pac/pilot.1/proxy.pac": "// pilot.1"} {
+		if answer, body := get(t, s.URL+path); answer.StatusCode != http.StatusOK || body != want {
+			t.Errorf("%s: %d %q", path, answer.StatusCode, body)
+		}
+	}
+	for _, path := range []string{"/proxy.pac?ring=pilot", "/pac/pilot/proxy.pac", "/pac/pilot.1/", "/pac/proxy.pac"} {
+		if answer, body := get(t, s.URL+path); answer.StatusCode != http.StatusNotFound {
+			t.Errorf("%s: %d %q", path, answer.StatusCode, body)
+		}
+	}
+}
+
 func TestPACHasItsTypeAndAnETagThatSavesTheBody(t *testing.T) {
 	script := "function FindProxyForURL(url, host) { return 'PROXY p:1'; }"
-	s := start(t, ops.Parts{PAC: func() []byte { return []byte(script) }})
+	s := start(t, ops.Parts{PAC: func(ring string) ([]byte, bool) { return []byte(script), ring == "" }})
 	for _, path := range []string{"/proxy.pac", "/wpad.dat"} {
 		answer, body := get(t, s.URL+path)
 		if got := answer.Header.Get("Content-Type"); got != "application/x-ns-proxy-autoconfig" {
@@ -98,7 +114,7 @@ func TestReadinessIsAStatusAndADetail(t *testing.T) {
 }
 
 func TestOnlyReadingMethods(t *testing.T) {
-	s := start(t, ops.Parts{PAC: func() []byte { return nil }})
+	s := start(t, ops.Parts{PAC: func(string) ([]byte, bool) { return nil, true }})
 	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodOptions, http.MethodTrace} {
 		r, _ := http.NewRequest(method, s.URL+"/proxy.pac", nil)
 		answer, err := http.DefaultClient.Do(r)

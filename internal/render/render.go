@@ -45,6 +45,9 @@ func Render(t Target, in Input, options Options) (Output, error) {
 	if len(out.Files) == 0 {
 		return Output{}, finding.Fail("render.empty", nil, "target", t.Name())
 	}
+	if out.Apart {
+		return out, nil
+	}
 	if len(m.MissingTags) > 0 {
 		out.Findings = append(out.Findings, finding.New("render.missing-tags", finding.Warning, finding.Pos{}, "tags", strings.Join(m.MissingTags, ", ")))
 	}

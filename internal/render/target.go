@@ -20,6 +20,8 @@ type Target interface {
 type Output struct {
 	Files    []File       // at least one; the first is the one to begin with
 	Findings finding.List // what could not be expressed, limits, "syntax not verified"; no severity Error
+	// Apart says that the files do not rest on the rows, so that what the rows lack is nothing to them.
+	Apart bool
 }
 
 // File is one file.

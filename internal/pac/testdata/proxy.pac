@@ -1,82 +1,98 @@
 // Sekisho proxy auto-configuration. Catalog VERSION, policy HASH.
 // Written by a program: change the configuration, not this file.
 var sekishoProxy = "PROXY proxy.example.com:3128; HTTPS proxy2.example.com:3129";
-var sekishoDirect = {
-  "192.0.2.7": 1,
-  "2001:db8::7": 1,
-  "[2001:db8::7]": 1,
-  "host": 1,
-  "intranet.example.com": 1,
-  "proxy.example.com": 1
-};
-var sekishoDirectBelow = [
-  ".corp.example.jp"
-];
-var sekishoDirectEnds = [
-  "cdn.example.net"
-];
-var sekishoDirectInside = [
-  ["files.", ".example.org"]
-];
 var sekishoSignIn = {
-  "accounts.accesscontrol.windows.net": 1,
-  "ccs.login.microsoftonline.com": 1,
-  "login-us.microsoftonline.com": 1,
-  "login.chinacloudapi.cn": 1,
-  "login.live.com": 1,
-  "login.microsoft.com": 1,
-  "login.microsoftonline-p.com": 1,
-  "login.microsoftonline.com": 1,
-  "login.microsoftonline.de": 1,
-  "login.microsoftonline.us": 1,
-  "login.partner.microsoftonline.cn": 1,
-  "login.sovcloud-identity.de": 1,
-  "login.sovcloud-identity.fr": 1,
-  "login.sovcloud-identity.sg": 1,
-  "login.usgovcloudapi.net": 1,
-  "login.windows.net": 1,
-  "logincert.microsoftonline.com": 1,
-  "loginex.microsoftonline.com": 1,
-  "sts.windows.net": 1
+  exact: {
+    "accesscontrol.windows.net": " accounts ",
+    "chinacloudapi.cn": " login ",
+    "live.com": " login ",
+    "microsoft.com": " login ",
+    "microsoftonline-p.com": " login ",
+    "microsoftonline.com": " login login-us logincert loginex ",
+    "microsoftonline.de": " login ",
+    "microsoftonline.us": " login ",
+    "partner.microsoftonline.cn": " login ",
+    "sovcloud-identity.de": " login ",
+    "sovcloud-identity.fr": " login ",
+    "sovcloud-identity.sg": " login ",
+    "usgovcloudapi.net": " login ",
+    "windows.net": " login sts "
+  },
+  below: {
+    "accesscontrol.windows.net": " accounts ",
+    "chinacloudapi.cn": " login ",
+    "live.com": " login ",
+    "microsoft.com": " login ",
+    "microsoftonline-p.com": " login ",
+    "microsoftonline.com": " login login-us ",
+    "microsoftonline.de": " login ",
+    "microsoftonline.us": " login ",
+    "partner.microsoftonline.cn": " login ",
+    "sovcloud-identity.de": " login ",
+    "sovcloud-identity.fr": " login ",
+    "sovcloud-identity.sg": " login ",
+    "usgovcloudapi.net": " login ",
+    "windows.net": " login sts "
+  },
+  ends: {},
+  inside: {}
 };
-var sekishoSignInBelow = [
-  ".accounts.accesscontrol.windows.net",
-  ".login-us.microsoftonline.com",
-  ".login.chinacloudapi.cn",
-  ".login.live.com",
-  ".login.microsoft.com",
-  ".login.microsoftonline-p.com",
-  ".login.microsoftonline.com",
-  ".login.microsoftonline.de",
-  ".login.microsoftonline.us",
-  ".login.partner.microsoftonline.cn",
-  ".login.sovcloud-identity.de",
-  ".login.sovcloud-identity.fr",
-  ".login.sovcloud-identity.sg",
-  ".login.usgovcloudapi.net",
-  ".login.windows.net",
-  ".r.login.microsoftonline.com",
-  ".sts.windows.net"
-];
-var sekishoSignInEnds = [];
-var sekishoSignInInside = [];
+var sekishoDirect = {
+  exact: {
+    "": " 2001:db8::7 [2001:db8::7] host ",
+    "0.2.7": " 192 ",
+    "example.com": " intranet proxy "
+  },
+  below: {
+    "example.jp": " corp "
+  },
+  ends: {
+    "example.net": " cdn "
+  },
+  inside: {
+    "example.org": [["files.", ""]]
+  }
+};
 
-function sekishoEnds(host, end) {
-  var at = host.length - end.length;
-  return at > 0 && host.lastIndexOf(end) === at;
+function sekishoHas(table, domain, label) {
+  return label !== "" && label.indexOf(" ") < 0 && Object.prototype.hasOwnProperty.call(table, domain) &&
+    table[domain].indexOf(" " + label + " ") >= 0;
 }
 
-function sekishoListed(host, exact, below, ends, inside) {
-  var i, a, b, middle;
-  if (Object.prototype.hasOwnProperty.call(exact, host)) { return true; }
-  for (i = 0; i < below.length; i++) { if (sekishoEnds(host, below[i])) { return true; } }
-  for (i = 0; i < ends.length; i++) { if (sekishoEnds(host, ends[i])) { return true; } }
-  for (i = 0; i < inside.length; i++) {
-    a = inside[i][0];
-    b = inside[i][1];
-    if (host.length > a.length + b.length && host.indexOf(a) === 0 && sekishoEnds(host, b)) {
-      middle = host.substring(a.length, host.length - b.length);
-      if (middle.indexOf(".") < 0) { return true; }
+function sekishoNamed(table, name) {
+  var at = name.indexOf(".");
+  if (at < 0) { return sekishoHas(table, "", name); }
+  return sekishoHas(table, name.substring(at + 1), name.substring(0, at));
+}
+
+function sekishoEnds(text, end) {
+  var at = text.length - end.length;
+  return at > 0 && text.lastIndexOf(end) === at;
+}
+
+function sekishoListed(host, list) {
+  var at, i, head, domain, parts, first, last;
+  if (sekishoNamed(list.exact, host)) { return true; }
+  for (at = host.indexOf("."); at >= 0; at = host.indexOf(".", at + 1)) {
+    if (at === 0) { continue; }
+    domain = host.substring(at + 1);
+    if (sekishoNamed(list.below, domain)) { return true; }
+    head = host.substring(0, at);
+    if (Object.prototype.hasOwnProperty.call(list.ends, domain)) {
+      parts = list.ends[domain].split(" ");
+      for (i = 0; i < parts.length; i++) {
+        if (parts[i] !== "" && sekishoEnds(head, parts[i])) { return true; }
+      }
+    }
+    if (Object.prototype.hasOwnProperty.call(list.inside, domain)) {
+      parts = list.inside[domain];
+      for (i = 0; i < parts.length; i++) {
+        first = parts[i][0];
+        last = parts[i][1];
+        if (head.length > first.length + last.length && head.indexOf(first) === 0 &&
+            head.substring(head.length - last.length) === last &&
+            head.substring(first.length, head.length - last.length).indexOf(".") < 0) { return true; }
+      }
     }
   }
   return false;
@@ -98,12 +114,9 @@ function sekishoThisMachine(host) {
 function FindProxyForURL(url, host) {
   host = String(host).toLowerCase();
   if (host.length > 1 && host.charAt(host.length - 1) === ".") { host = host.substring(0, host.length - 1); }
-  if (sekishoListed(host, sekishoSignIn, sekishoSignInBelow, sekishoSignInEnds, sekishoSignInInside)) {
-    return sekishoProxy;
-  }
+  if (host.length > 253) { return sekishoProxy; }
+  if (sekishoListed(host, sekishoSignIn)) { return sekishoProxy; }
   if (sekishoThisMachine(host)) { return "DIRECT"; }
-  if (sekishoListed(host, sekishoDirect, sekishoDirectBelow, sekishoDirectEnds, sekishoDirectInside)) {
-    return "DIRECT";
-  }
+  if (sekishoListed(host, sekishoDirect)) { return "DIRECT"; }
   return sekishoProxy;
 }

@@ -4,12 +4,14 @@ package targets
 
 import (
 	"sekisho/internal/render"
+	"sekisho/internal/render/autoconfig"
 	"sekisho/internal/render/rows"
 )
 
 // All returns every target, in the order in which they are listed to people.
 func All() []render.Target {
 	return []render.Target{
+		autoconfig.Target{},
 		rows.CSV{},
 		rows.JSON{},
 	}
