@@ -26,7 +26,7 @@ func TestFidelityDocuments(t *testing.T) {
 			directory.AssumedRestrictionStatus, directory.AssumedRestrictionError, directory.AssumedRestrictionPage,
 			directory.AssumedConsumerPage, directory.AssumedMisconfigured, directory.AssumedPartnerIsResource,
 			directory.AssumedPrincipalsBlocked, directory.AssumedConsumersNotInV1, directory.AssumedTestedBeforeSecrets,
-			directory.AssumedReuse,
+			directory.AssumedReuse, directory.AssumedNestedGroups,
 		} {
 			if !strings.Contains(text, "`"+s+"`") {
 				t.Errorf("%s does not name the switch %q", name, s)
@@ -46,7 +46,7 @@ func TestFidelityDocuments(t *testing.T) {
 				}
 			}
 		}
-		if people != 7 {
+		if people != 11 {
 			t.Errorf("%s lists %d people", name, people)
 		}
 		for _, a := range d.Applications {

@@ -29,6 +29,8 @@ const (
 	AssumedConsumersNotInV1    = "v1-does-not-test-consumers"
 	AssumedTestedBeforeSecrets = "restriction-before-credentials"
 	AssumedReuse               = "refresh-token-reuse"
+	// AssumedNestedGroups: a v2 rule about a group speaks of people in groups within it, too.
+	AssumedNestedGroups = "v2-groups-nested"
 )
 
 func (a *Assumptions) defaults() {

@@ -11,8 +11,6 @@
 package directory
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
 	"slices"
 	"strings"
 )
@@ -30,12 +28,12 @@ const (
 	Consumers Kind = "consumers"
 )
 
-// Domain is one domain of a tenant. Only a verified one names the tenant.
+// Domain is one domain of a tenant: added, and from then on verified or not. Only a verified one names the tenant.
 type Domain struct {
 	Name     string // lower case
 	Verified bool
 	Initial  bool // the *.onmicrosoft.com domain; always verified
-	Default  bool
+	Default  bool // of an organisation, exactly one
 }
 
 // Tenant is one directory.
@@ -45,8 +43,16 @@ type Tenant struct {
 	Kind     Kind
 	Domains  []Domain
 	Members  []*User // the accounts that live here, guests among them
+	Groups   []*Group
 	Policies []*Policy
+
+	people  map[key]*User    // by the person's account at home
+	objects map[string]*User // by object id
+	groups  map[string]*Group
 }
+
+// key tells a person from any other, in every snapshot: tenant and object id of the account at home.
+type key struct{ tenant, id string }
 
 // Initial returns the tenant's initial domain, "" when it has none.
 func (t *Tenant) Initial() string {
@@ -68,17 +74,35 @@ func (t *Tenant) Named(text string) bool {
 	return slices.ContainsFunc(t.Domains, func(d Domain) bool { return d.Verified && d.Name == text })
 }
 
+// Default returns the tenant's default domain, "" when it has none.
+func (t *Tenant) Default() string {
+	for _, d := range t.Domains {
+		if d.Default {
+			return d.Name
+		}
+	}
+	return ""
+}
+
 // Account returns the object that stands for p in t: p's own account at home, a guest elsewhere.
 func (t *Tenant) Account(p *User) (*User, bool) {
 	if p == nil {
 		return nil, false
 	}
-	for _, u := range t.Members {
-		if u.Person().Is(p) {
-			return u, true
-		}
-	}
-	return nil, false
+	u, ok := t.people[p.Person().key()]
+	return u, ok
+}
+
+// Object returns the account with object id id in t.
+func (t *Tenant) Object(id string) (*User, bool) {
+	u, ok := t.objects[fold(id)]
+	return u, ok
+}
+
+// Group returns the group with object id id in t.
+func (t *Tenant) Group(id string) (*Group, bool) {
+	g, ok := t.groups[fold(id)]
+	return g, ok
 }
 
 // Policy returns t's cross-tenant access policy with that id.
@@ -91,30 +115,54 @@ func (t *Tenant) Policy(id string) (*Policy, bool) {
 	return nil, false
 }
 
-// Policy is a tenant restrictions v2 policy (Microsoft, "Set up tenant restrictions v2"): what foreign accounts may do
-// on the network that signals it.
-type Policy struct {
-	ID       string
-	Allow    bool // the default rule; false blocks
-	Partners map[string]Rule
-}
-
-// Rule is the policy's word on one partner tenant. Empty lists mean everybody and everything.
-type Rule struct {
-	Allow        bool
-	Users        []string // user principal names that Allow speaks of, folded
-	Applications []string // application ids that Allow speaks of, folded
-}
-
 // User is one account object in one tenant.
 type User struct {
 	ID     string // object id in Tenant
 	UPN    string // of the person, lower case: guests keep their home name here
 	Name   string // display name
+	Mail   string // "" when none is given
 	Tenant *Tenant
 	Home   *User // nil for an account at home; the person's own account for a guest
+	// Disabled is of this account: a guest may be disabled where the person is not.
+	Disabled bool
+	// Locked, PasswordExpired and MustChange are of the person's account at home; always false for a guest.
+	Locked          bool // after wrong passwords, until an administrator unlocks it
+	PasswordExpired bool // the password was right and is too old
+	MustChange      bool // the password must be changed at the next sign-in
 
 	password hash
+	turns    turns
+	groups   []Membership
+}
+
+// State is what keeps an account from signing in.
+type State string
+
+const (
+	Active          State = ""
+	Disabled        State = "disabled"
+	Locked          State = "locked"
+	PasswordExpired State = "password-expired"
+	MustChange      State = "must-change"
+)
+
+// States are all states but Active, in the order in which State looks for them.
+var States = [...]State{Disabled, Locked, PasswordExpired, MustChange}
+
+// State returns what keeps u from signing in, the gravest first; Active when nothing does. For a guest it is of the guest's
+// object; ask Person for the account at home.
+func (u *User) State() State {
+	switch {
+	case u.Disabled:
+		return Disabled
+	case u.Locked:
+		return Locked
+	case u.PasswordExpired:
+		return PasswordExpired
+	case u.MustChange:
+		return MustChange
+	}
+	return Active
 }
 
 // Guest reports whether u is a guest object.
@@ -129,39 +177,30 @@ func (u *User) Person() *User {
 }
 
 // Is reports whether u and o are accounts of the same person, also when they are of different snapshots.
-func (u *User) Is(o *User) bool {
-	u, o = u.Person(), o.Person()
-	return u.ID == o.ID && u.Tenant.ID == o.Tenant.ID
+func (u *User) Is(o *User) bool { return u.Person().key() == o.Person().key() }
+
+func (u *User) key() key { return key{u.Tenant.ID, u.ID} }
+
+// PrincipalName is the user principal name of this object: UPN at home, and for a guest the form in which the tenant
+// lists it, dave_fabrikam.com#EXT#@contoso.onmicrosoft.com (Microsoft, "Properties of a Microsoft Entra B2B
+// collaboration user").
+func (u *User) PrincipalName() string {
+	if u.Home == nil {
+		return u.UPN
+	}
+	return strings.Replace(u.UPN, "@", "_", 1) + "#EXT#@" + u.Tenant.Initial()
 }
 
-// CheckPassword reports whether text is the person's password.
-func (u *User) CheckPassword(text string) bool { return u.Person().password.matches(text) }
-
-// Application is a client registration and the tenants that have it.
-type Application struct {
-	ID          string // client id
-	Name        string
-	Public      bool // no secret; a native client
-	MultiTenant bool
-	Passthrough bool     // signs in at "Microsoft Services" while no tenant is named
-	Home        *Tenant  // where it is registered
-	Redirects   []string // registered redirect URIs
-	Principals  map[string]string
-
-	secret [sha256.Size]byte
+// CheckPassword reports whether text is the person's password. It takes its time on purpose, and few run at once.
+func (u *User) CheckPassword(text string) bool {
+	p := u.Person()
+	p.turns.take()
+	defer p.turns.leave()
+	return p.password.matches(text)
 }
 
-// In returns the object id of the application's service principal in t; ok is false when t does not have it.
-func (a *Application) In(t *Tenant) (id string, ok bool) {
-	id, ok = a.Principals[t.ID]
-	return id, ok
-}
-
-// CheckSecret reports, in constant time, whether text is the application's secret. A public client has none.
-func (a *Application) CheckSecret(text string) bool {
-	sum := sha256.Sum256([]byte(text))
-	return subtle.ConstantTimeCompare(sum[:], a.secret[:]) == 1 && !a.Public
-}
+// HasPassword reports whether the person has a password at all.
+func (u *User) HasPassword() bool { return len(u.Person().password.sum) > 0 }
 
 // Directory is the whole of it.
 type Directory struct {
@@ -171,8 +210,9 @@ type Directory struct {
 
 	draft *Draft // what it was built from; not to be changed
 
-	tenants map[string]*Tenant // by id and verified domain
-	people  map[string]*User   // by UPN, at home
+	tenants map[string]*Tenant   // by id and verified domain
+	claims  map[string][]*Tenant // by domain, verified or not
+	people  map[string]*User     // by UPN, at home
 	apps    map[string]*Application
 }
 
@@ -181,6 +221,9 @@ func (d *Directory) Tenant(text string) (*Tenant, bool) {
 	t, ok := d.tenants[strings.ToLower(text)]
 	return t, ok
 }
+
+// Claims returns the tenants that have added domain, verified or not, in the order of the directory. Not to be changed.
+func (d *Directory) Claims(domain string) []*Tenant { return d.claims[fold(domain)] }
 
 // OfKind returns the first tenant of kind k, nil when there is none.
 func (d *Directory) OfKind(k Kind) *Tenant {
@@ -202,12 +245,8 @@ func (d *Directory) Again(p *User) (now *User, ok bool) {
 	if !ok {
 		return nil, false
 	}
-	for _, u := range t.Members {
-		if u.ID == p.Person().ID {
-			return u, true
-		}
-	}
-	return nil, false
+	now, ok = t.objects[p.Person().ID]
+	return now, ok && !now.Guest()
 }
 
 // Person finds somebody by user principal name, at home.

@@ -1,13 +1,19 @@
 package directory
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"sekisho/internal/finding"
+	"sekisho/internal/message"
 )
 
-// Each file of testdata/bad has one mistake; its last line says what the message must contain.
+// Each file of testdata/bad has one mistake; its last line says where and what it is, and the words that the English text
+// must contain.
 func TestMistakes(t *testing.T) {
 	files, err := filepath.Glob("testdata/bad/*.yaml")
 	if err != nil || len(files) == 0 {
@@ -24,11 +30,24 @@ func TestMistakes(t *testing.T) {
 				t.Fatal("the case does not say what it wants")
 			}
 			d, err := Parse("lab.yaml", data)
-			if err == nil || d != nil || !strings.Contains(err.Error(), strings.TrimSpace(want)) || !strings.HasPrefix(err.Error(), "lab.yaml: ") {
-				t.Errorf("%v, want %q", err, want)
+			if got := told(err); d != nil || got != strings.TrimSpace(want) {
+				t.Errorf("got  %s\nwant %s", got, strings.TrimSpace(want))
 			}
 		})
 	}
+}
+
+// told is what a person reads of err, and its code.
+func told(err error) string {
+	var p *finding.Problem
+	if !errors.As(err, &p) {
+		return fmt.Sprint(err)
+	}
+	var out []string
+	for _, f := range p.Findings {
+		out = append(out, strings.TrimPrefix(f.Code, "lab.file-")+" "+f.Pos.String()+": "+message.New("en").Text(f.Code, f.Args))
+	}
+	return strings.Join(out, " | ")
 }
 
 func TestGuests(t *testing.T) {
@@ -68,7 +87,22 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		d, err := Parse("lab.yaml", data)
 		if (d == nil) == (err == nil) {
-			t.Errorf("%v, %v", d, err)
+			t.Fatalf("%v, %v", d, err)
+		}
+		var p *finding.Problem
+		if err != nil {
+			if !errors.As(err, &p) || len(p.Findings) == 0 || len(p.Findings) > maxProblems {
+				t.Fatalf("%v", err)
+			}
+			return
+		}
+		// What is read can be copied, kept and read again.
+		again, err := d.draft.clone()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := build(again, printed, nil, nil); err != nil {
+			t.Fatalf("a directory that was read is refused when it is kept: %v", err)
 		}
 	})
 }

@@ -1,9 +1,6 @@
 package directory
 
-import (
-	"fmt"
-	"slices"
-)
+import "slices"
 
 // Domain finds a domain of the tenant, verified or not.
 func (t *TenantEntry) Domain(name string) (*DomainEntry, error) {
@@ -12,7 +9,7 @@ func (t *TenantEntry) Domain(name string) (*DomainEntry, error) {
 			return domain, nil
 		}
 	}
-	return nil, fmt.Errorf("domain %q: %q does not have it", name, t.Name)
+	return nil, refuse(ErrNotFound, "domain %q: %q does not have it", name, t.Name)
 }
 
 // AddDomain adds a domain to tenant (see Tenant), not verified: several tenants may add the same one, and one of them may
@@ -23,7 +20,7 @@ func (d *Draft) AddDomain(tenant, name string) error {
 		return err
 	}
 	if _, err := t.Domain(name); err == nil {
-		return fmt.Errorf("domain %q: %q has it already", name, t.Name)
+		return refuse(ErrExists, "domain %q: %q has it already", name, t.Name)
 	}
 	t.Domains = append(t.Domains, &DomainEntry{Name: fold(name)})
 	return nil
@@ -38,7 +35,7 @@ func (d *Draft) SetVerified(tenant, name string) error {
 	}
 	for _, other := range d.Tenants {
 		if o, err := other.Domain(name); other != t && err == nil && (o.Verified || o.Initial) {
-			return fmt.Errorf("domain %q: %q has verified it already", name, other.Name)
+			return refuse(ErrExists, "domain %q: %q has verified it already", name, other.Name)
 		}
 	}
 	domain.Verified = true
@@ -52,7 +49,7 @@ func (d *Draft) SetDefault(tenant, name string) error {
 		return err
 	}
 	if !domain.Verified && !domain.Initial {
-		return fmt.Errorf("domain %q: it is not verified", name)
+		return refuse(ErrRefused, "domain %q: it is not verified", name)
 	}
 	for _, other := range t.Domains {
 		other.Default = other == domain
@@ -68,13 +65,13 @@ func (d *Draft) RemoveDomain(tenant, name string) error {
 	case err != nil:
 		return err
 	case domain.Initial:
-		return fmt.Errorf("domain %q: it is the initial domain", name)
+		return refuse(ErrRefused, "domain %q: it is the initial domain", name)
 	case domain.Default:
-		return fmt.Errorf("domain %q: it is the default domain; make another one the default first", name)
+		return refuse(ErrRefused, "domain %q: it is the default domain; make another one the default first", name)
 	}
 	for _, u := range t.Users {
 		if domain.Verified && u.UPN != "" && suffix(fold(u.UPN)) == fold(name) {
-			return fmt.Errorf("domain %q: the name of %q ends in it", name, u.UPN)
+			return refuse(ErrRefused, "domain %q: the name of %q ends in it", name, u.UPN)
 		}
 	}
 	t.Domains = slices.DeleteFunc(t.Domains, func(o *DomainEntry) bool { return o == domain })

@@ -35,6 +35,24 @@ const (
 	maxPassword = 1024
 )
 
+// turns lets few passwords be hashed at once, whoever asks; chosen, so that a flood of sign-ins takes 128 MiB at worst. The
+// nil value lets all.
+type turns chan struct{}
+
+func newTurns() turns { return make(turns, 2) }
+
+func (t turns) take() {
+	if t != nil {
+		t <- struct{}{}
+	}
+}
+
+func (t turns) leave() {
+	if t != nil {
+		<-t
+	}
+}
+
 // hash is a salted password; the zero value matches nothing.
 type hash struct {
 	cost      cost

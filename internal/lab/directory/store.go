@@ -26,11 +26,12 @@ type Store struct {
 	kept    map[string][]byte
 	source  string
 	edited  bool
+	turns   turns // shared by all snapshots
 }
 
 // Fixed returns a store that holds d and keeps changes in memory alone.
 func Fixed(d *Directory) *Store {
-	s := &Store{}
+	s := &Store{turns: newTurns()}
 	s.current.Store(d)
 	return s
 }
@@ -39,7 +40,7 @@ func Fixed(d *Directory) *Store {
 // errors) and kept from then on.
 func OpenStore(ctx context.Context, db *state.DB, name string, file []byte) (*Store, error) {
 	sum := sha256.Sum256(file)
-	s := &Store{db: db, kept: map[string][]byte{}, source: hex.EncodeToString(sum[:])}
+	s := &Store{db: db, kept: map[string][]byte{}, source: hex.EncodeToString(sum[:]), turns: newTurns()}
 	d, err := s.load(ctx)
 	if err != nil {
 		return nil, err
@@ -87,7 +88,7 @@ func (s *Store) Change(ctx context.Context, f func(*Draft) error) error {
 	if err := f(draft); err != nil {
 		return err
 	}
-	d, err := build("directory", draft, secret)
+	d, err := build(draft, secret, s.turns, nil)
 	if err != nil {
 		return err
 	}
@@ -188,5 +189,5 @@ func (s *Store) load(ctx context.Context) (*Directory, error) {
 	}
 	s.edited = r.Source != s.source
 	s.source = r.Source
-	return build("directory", draft, secret)
+	return build(draft, secret, s.turns, nil)
 }

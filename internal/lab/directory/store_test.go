@@ -87,11 +87,13 @@ func TestAChangeThatFailsChangesNothing(t *testing.T) {
 		want   string
 	}{
 		"refused": {func(d *Draft) error { d.Tenants = nil; return errors.New("no") }, "no"},
-		"invalid": {func(d *Draft) error { d.Tenants[1].Domains[1].Name = "contoso.com"; return nil }, `tenants[1].domains[1]: "contoso.com" already names "Contoso"`},
+		"invalid": {func(d *Draft) error { d.Tenants[1].Domains[1].Name = "contoso.com"; return nil }, "lab.file-taken"},
 		"empty":   {func(d *Draft) error { d.Tenants = append(d.Tenants, nil); return nil }, "empty"},
-		"nobody":  {func(d *Draft) error { d.Tenants[1].Users[0].UPN = "robert@contoso.com"; return nil }, "does not end in a verified domain"},
+		"nobody":  {func(d *Draft) error { d.Tenants[1].Users[0].UPN = "robert@contoso.com"; return nil }, "lab.file-wrong-suffix"},
 		"unkept": {func(d *Draft) error {
-			d.Tenants[0].Name = strings.Repeat("x", state.MaxValue)
+			for range state.MaxValue / maxText {
+				d.Applications[0].Redirects = append(d.Applications[0].Redirects, "https://"+strings.Repeat("x", maxText-8))
+			}
 			return nil
 		}, "at most"},
 	} {
@@ -137,7 +139,7 @@ func TestDomains(t *testing.T) {
 		{"remove", func(d *Draft) error { return d.RemoveDomain("contoso.com", "shared.example") }, ""},
 		{"remove-again", func(d *Draft) error { return d.RemoveDomain("contoso.com", "shared.example") }, "does not have it"},
 		{"no-such-tenant", func(d *Draft) error { return d.AddDomain("nobody.example", "x.example") }, "there is none"},
-		{"no-domain", func(d *Draft) error { return d.AddDomain("contoso.com", "x y") }, "is not a domain"},
+		{"no-domain", func(d *Draft) error { return d.AddDomain("contoso.com", "x y") }, "lab.file-not-domain"},
 	} {
 		err := s.Change(t.Context(), c.do)
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
