@@ -100,7 +100,7 @@ func (c *compiler) touched(p endpoint.Pattern, wanted func(catalog.Class) bool) 
 		return k, false
 	}
 	for _, k := range c.classes {
-		if wanted(k.Class) && overlap(p, k.Pattern) {
+		if wanted(k.Class) && Overlap(p, k.Pattern) {
 			return k, true
 		}
 	}

@@ -207,7 +207,7 @@ func (c *compiler) blockedHost(p endpoint.Pattern) (class catalog.Class, blocked
 func (c *compiler) narrowed(k claimed, p endpoint.Pattern) {
 	var kept []string
 	for _, class := range c.classes {
-		if class.Class == catalog.Ordinary || isSignIn(class.Class) || !overlap(p, class.Pattern) {
+		if class.Class == catalog.Ordinary || isSignIn(class.Class) || !Overlap(p, class.Pattern) {
 			continue
 		}
 		if !slices.Contains(kept, class.Pattern.String()) {

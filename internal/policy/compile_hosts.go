@@ -111,7 +111,7 @@ func (c *compiler) forbidden(p endpoint.Pattern) (prohibition, bool) {
 			patterns = append(patterns, u.Host)
 		}
 		for _, q := range patterns {
-			if !overlap(p, q) {
+			if !Overlap(p, q) {
 				continue
 			}
 			if f, ok := c.forbids(q, set.ID.String()); ok {
@@ -218,7 +218,7 @@ func (c *compiler) pacDirect() {
 // beneathOverlap returns the sign-in name beneath which p has a host, or "".
 func (c *compiler) beneathOverlap(p endpoint.Pattern) string {
 	for _, s := range c.program.beneath {
-		if below, err := endpoint.ParsePattern("*" + s); err == nil && overlap(p, below) {
+		if below, err := endpoint.ParsePattern("*" + s); err == nil && Overlap(p, below) {
 			return s[1:]
 		}
 	}

@@ -2,9 +2,9 @@ package policy
 
 import "sekisho/internal/endpoint"
 
-// overlap reports whether some host may be matched by both p and q. For two wildcards it takes a star for any text, so
+// Overlap reports whether some host may be matched by both p and q. For two wildcards it takes a star for any text, so
 // that it may say yes where labels would keep them apart, never no where a host is shared.
-func overlap(p, q endpoint.Pattern) bool {
+func Overlap(p, q endpoint.Pattern) bool {
 	switch {
 	case p.IsZero() || q.IsZero():
 		return false

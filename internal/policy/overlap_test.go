@@ -25,11 +25,11 @@ func TestOverlap(t *testing.T) {
 	}
 	for _, test := range tests {
 		p, q := endpoint.MustPattern(test.p), endpoint.MustPattern(test.q)
-		if overlap(p, q) != test.want || overlap(q, p) != test.want {
-			t.Errorf("overlap(%s, %s) = %v and %v, want %v", p, q, overlap(p, q), overlap(q, p), test.want)
+		if Overlap(p, q) != test.want || Overlap(q, p) != test.want {
+			t.Errorf("Overlap(%s, %s) = %v and %v, want %v", p, q, Overlap(p, q), Overlap(q, p), test.want)
 		}
 	}
-	if overlap(endpoint.Pattern{}, endpoint.MustPattern("a.example")) {
+	if Overlap(endpoint.Pattern{}, endpoint.MustPattern("a.example")) {
 		t.Error("the zero pattern overlaps")
 	}
 }

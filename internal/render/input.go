@@ -3,6 +3,7 @@ package render
 import (
 	"net/netip"
 
+	"sekisho/internal/bgp"
 	"sekisho/internal/catalog/feed"
 	"sekisho/internal/message"
 	"sekisho/internal/policy"
@@ -31,6 +32,9 @@ type Input struct {
 	PACURL      string
 	RootURL     string
 	GatewayNets []netip.Prefix
+	// Communities returns the BGP communities that a route filter needs for the features in use, those of Microsoft 365
+	// only when asked; nil: nobody can tell.
+	Communities func(m365 bool) ([]bgp.Community, error)
 	// Language is the language of comments and descriptions: "ja" or "en" (any other text). Names, codes and JSON fields
 	// never change with it.
 	Language string

@@ -5,7 +5,14 @@ package targets
 import (
 	"sekisho/internal/render"
 	"sekisho/internal/render/autoconfig"
+	"sekisho/internal/render/azure"
+	"sekisho/internal/render/edl"
+	"sekisho/internal/render/fortios"
+	"sekisho/internal/render/ipset"
+	"sekisho/internal/render/nftables"
+	"sekisho/internal/render/panos"
 	"sekisho/internal/render/rows"
+	"sekisho/internal/render/windows"
 )
 
 // All returns every target, in the order in which they are listed to people.
@@ -14,5 +21,13 @@ func All() []render.Target {
 		autoconfig.Target{},
 		rows.CSV{},
 		rows.JSON{},
+		rows.YAML{},
+		edl.Target{},
+		panos.Target{},
+		fortios.Target{},
+		nftables.Target{},
+		ipset.Target{},
+		windows.Target{},
+		azure.Target{},
 	}
 }

@@ -1,0 +1,239 @@
+package targets_test
+
+import (
+	"bytes"
+	"errors"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"sekisho/internal/bgp"
+	"sekisho/internal/catalog"
+	"sekisho/internal/endpoint"
+	"sekisho/internal/finding"
+	"sekisho/internal/policy"
+	"sekisho/internal/render"
+	"sekisho/internal/render/targets"
+	"sekisho/internal/restrict"
+)
+
+// devices are the targets that firewalls read, with the name of the file that a whole rendering has.
+var devices = map[string]string{
+	"edl": "", "panos": "sekisho.panos.txt", "fortios": "sekisho.fortios.txt", "nftables": "sekisho.nft", "ipset": "sekisho.ipset",
+	"windows": "sekisho-firewall.ps1", "azure": "sekisho.azure.json",
+}
+
+// fixture compiles a policy of everything in testdata/catalog-N.yaml, an own host and an alias of one network.
+func fixture(t testing.TB, version string, change func(*policy.Spec)) render.Input {
+	t.Helper()
+	name := filepath.Join("testdata", "catalog-"+version+".yaml")
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	part, found := catalog.ParsePart(name, data)
+	if part == nil {
+		t.Fatalf("%+v", found)
+	}
+	snapshot, found := catalog.Build("fixture-"+version, part)
+	if snapshot == nil {
+		t.Fatalf("%+v", found)
+	}
+	snapshot, _ = snapshot.Fill(catalog.Values{catalog.HoleTenantName: {{Text: "contoso"}}})
+	const id = "3d5a8f0e-6b1c-4a77-9d42-0f1e2d3c4b5a"
+	spec := policy.Spec{
+		Features: []policy.At{{Text: "all"}},
+		Hosts:    []policy.HostSpec{{Pattern: policy.At{Text: "*.own.example"}, Ports: endpoint.MustPorts("tcp/443,8443")}},
+		Aliases:  []policy.AliasSpec{{Pattern: policy.At{Text: "sts.cloud.example"}, Clients: []netip.Prefix{netip.MustParsePrefix("10.9.0.0/16")}}},
+		Profiles: []restrict.Spec{{Name: "staff", Version: restrict.V1, Permitted: []restrict.At{{Text: id}}, Context: restrict.At{Text: id}}},
+		Rings:    []policy.RingSpec{{Name: "all", Profile: policy.At{Text: "staff"}}},
+	}
+	if change != nil {
+		change(&spec)
+	}
+	p, found := policy.Compile(spec, snapshot)
+	if p == nil {
+		t.Fatalf("%+v", found.Of(finding.Error))
+	}
+	return render.Input{
+		Program: p, GatewayNets: []netip.Prefix{netip.MustParsePrefix("192.0.2.10/32"), netip.MustParsePrefix("2001:db8::10/128")},
+		Tags: func(_, tag string) ([]netip.Prefix, bool) {
+			return []netip.Prefix{netip.MustParsePrefix("40.90.0.0/24")}, tag == "ExampleService"
+		},
+		Communities: func(bool) ([]bgp.Community, error) { return []bgp.Community{{AS: 12076, Value: 5060}}, nil },
+	}
+}
+
+func attempt(t testing.TB, name string, in render.Input, given map[string][]string) (render.Output, error) {
+	t.Helper()
+	target, ok := render.Find(targets.All(), name)
+	if !ok {
+		t.Fatalf("no target %q", name)
+	}
+	options, err := render.ParseOptions(target, given)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return render.Render(target, in, options)
+}
+
+func must(t testing.TB, name string, in render.Input, given map[string][]string) render.Output {
+	t.Helper()
+	out, err := attempt(t, name, in, given)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return out
+}
+
+// text joins the files of an output.
+func text(out render.Output) string {
+	var b strings.Builder
+	for i, f := range out.Files {
+		if len(out.Files) > 1 {
+			if i > 0 {
+				b.WriteString("\n")
+			}
+			b.WriteString("-- " + f.Name + " --\n")
+		}
+		b.Write(f.Body)
+	}
+	return b.String()
+}
+
+// golden compares with testdata/NAME.golden; UPDATE=1 writes it.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", name+".golden")
+	if os.Getenv("UPDATE") != "" {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s differs from what is rendered (UPDATE=1 writes it):\n%s", file, got)
+	}
+}
+
+// TestDevicesAsWritten holds every device's files, whole and since an earlier version, for the gateway with inbound
+// addresses and for clients.
+func TestDevicesAsWritten(t *testing.T) {
+	in, before := fixture(t, "2", nil), fixture(t, "1", nil)
+	inbound := map[string][]string{"inbound-to": {"198.51.100.7"}}
+	for name := range devices {
+		golden(t, name, text(must(t, name, in, inbound)))
+		golden(t, name+"-clients", text(must(t, name, in, map[string][]string{"for": {"clients"}, "source": {"10.0.0.0/8"}})))
+		since := in
+		since.Before = &before
+		golden(t, name+"-since", text(must(t, name, since, inbound)))
+		same := in
+		same.Before = &in
+		if got := text(must(t, name, same, inbound)); name != "edl" && !strings.Contains(got, "# Nothing changed.") {
+			t.Errorf("%s: between equal versions:\n%s", name, got)
+		}
+		if !bytes.Equal([]byte(text(must(t, name, in, inbound))), []byte(text(must(t, name, fixture(t, "2", nil), inbound)))) {
+			t.Errorf("%s: the same input gives other bytes", name)
+		}
+	}
+}
+
+// TestNothingToSayIsAnError: no device gets an empty list, whatever the reason that it would be empty.
+func TestNothingToSayIsAnError(t *testing.T) {
+	nothing := func(s *policy.Spec) { s.Features, s.Hosts, s.Aliases = nil, nil, nil }
+	named := func(s *policy.Spec) { s.Features, s.Aliases = nil, nil }
+	for name := range devices {
+		if out, err := attempt(t, name, fixture(t, "1", nothing), nil); err == nil || len(out.Files) > 0 {
+			t.Errorf("%s: of a policy that opens nothing: %d files, error %v", name, len(out.Files), err)
+		}
+		knowsNames := slices.Contains([]string{"edl", "panos", "fortios", "azure"}, name)
+		out, err := attempt(t, name, fixture(t, "1", named), map[string][]string{})
+		var problem *finding.Problem
+		if !knowsNames && (!errors.As(err, &problem) || problem.Findings[0].Code != "flow.nothing" || len(out.Files) > 0) {
+			t.Errorf("%s: of names alone: %d files, error %v", name, len(out.Files), err)
+		}
+		if knowsNames && err != nil {
+			t.Errorf("%s: of names alone: %v", name, err)
+		}
+	}
+}
+
+// TestLimitsAreKept: a device that cannot hold it all gets no file, and says which option to set.
+func TestLimitsAreKept(t *testing.T) {
+	in := fixture(t, "1", nil)
+	for name, options := range map[string][]string{
+		"edl": {"max-entries"}, "panos": {"max-urls", "max-ips", "max-addresses"}, "fortios": {"max-addresses", "max-exempt"},
+		"nftables": {"max-elements"}, "ipset": {"max-elements"}, "windows": {"max-rules"},
+		"azure": {"max-rules", "max-addresses", "max-destinations", "max-group-bytes"},
+	} {
+		for _, o := range options {
+			out, err := attempt(t, name, in, map[string][]string{o: {"1"}})
+			var problem *finding.Problem
+			if !errors.As(err, &problem) || problem.Findings[0].Code != "flow.over-limit" || problem.Findings[0].Args["option"] != o || len(out.Files) > 0 {
+				t.Errorf("%s --%s=1: %d files, error %v", name, o, len(out.Files), err)
+			}
+		}
+	}
+}
+
+// TestHostileOptionsAreRefused: what goes into names and addresses on a device is refused, not escaped.
+func TestHostileOptionsAreRefused(t *testing.T) {
+	in := fixture(t, "1", nil)
+	hostile := []string{"a b", "x;reboot", "`id`", "$(id)", "a\nset x", `a"b`, "a'b", "</script>", "\u202etxt", "=1+1", "{", ""}
+	for name, options := range map[string][]string{
+		"panos": {"from-zone", "to-zone"}, "fortios": {"srcintf", "dstintf"}, "nftables": {"table"}, "azure": {"name", "policy"},
+	} {
+		for _, o := range options {
+			for _, v := range hostile {
+				if out, err := attempt(t, name, in, map[string][]string{o: {v}}); err == nil {
+					t.Errorf("%s --%s=%q is taken:\n%.200s", name, o, v, text(out))
+				}
+			}
+		}
+	}
+	for name := range devices {
+		for _, o := range []string{"source", "inbound-to"} {
+			for _, v := range append([]string{"0.0.0.0/0", "::/0", "10.0.0.1/8", "host.example", "::ffff:10.0.0.1", "fe80::1%eth0"}, hostile[:10]...) {
+				if out, err := attempt(t, name, in, map[string][]string{o: {v}}); err == nil {
+					t.Errorf("%s --%s=%q is taken:\n%.200s", name, o, v, text(out))
+				}
+			}
+		}
+	}
+	for _, v := range []string{"ftp://a.example", "http://a b", "http://a\"b", "http://", "//a", "http://$(id)/"} {
+		if out, err := attempt(t, "panos", in, map[string][]string{"url": {v}}); err == nil {
+			t.Errorf("panos --url=%q is taken:\n%.400s", v, text(out))
+		}
+	}
+}
+
+// TestHostileTextsStayTexts: what people wrote about themselves appears on no device, and every file is one of printable
+// ASCII.
+func TestHostileTextsStayTexts(t *testing.T) {
+	in := fixture(t, "1", func(s *policy.Spec) { s.Rings[0].Name = "r\"'`$(id)</script>\u202e=1" })
+	in.Organisation = "o\"'\n\r`$(id)</script>\u202e=1+1"
+	in.Reasons = map[string]string{"hosts[0]": "h\"'\n`$(id)</script>\u202e=1"}
+	in.PACURL = "http://evil\"\n;$(id)/proxy.pac"
+	for name := range devices {
+		for _, f := range must(t, name, in, nil).Files {
+			for i, c := range f.Body {
+				if c != '\n' && c != '\t' && (c < ' ' || c > '~') {
+					t.Errorf("%s %s: byte %#x at %d", name, f.Name, c, i)
+					break
+				}
+			}
+			for _, bad := range []string{"$(id)", "</script>", "evil"} {
+				if strings.Contains(string(f.Body), bad) {
+					t.Errorf("%s %s holds %q", name, f.Name, bad)
+				}
+			}
+		}
+	}
+}
