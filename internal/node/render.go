@@ -2,6 +2,7 @@ package node
 
 import (
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -99,12 +100,16 @@ func RenderSide(c *config.Config, d Dated) (render.Input, finding.List) {
 	return RenderInput(c, s.Program, tags), s.Findings
 }
 
+// toldElsewhere are targets whose lines an impact leaves out: the PAC file has a renderer of its own, tables are told by the
+// rules, lists by the feeds; and of firewalls nobody has all, so that "render TARGET --since" tells each by itself.
+var toldElsewhere = []string{"pac", "json", "csv", "yaml", "edl", "panos", "fortios", "nftables", "ipset", "windows", "azure"}
+
 // renderLines makes the targets renderers of an impact. The PAC file has a renderer of its own.
 func renderLines(c *config.Config) []impact.Renderer {
 	var out []impact.Renderer
 	for _, t := range targets.All() {
-		if t.Name() == "pac" || t.Name() == "json" || t.Name() == "csv" {
-			continue // told by the PAC file's own renderer, and by the rules
+		if slices.Contains(toldElsewhere, t.Name()) {
+			continue
 		}
 		options, err := render.ParseOptions(t, nil)
 		if err != nil {
