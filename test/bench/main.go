@@ -39,7 +39,7 @@ type options struct {
 	Dir    string // of this run
 	Sekisho, Before,
 	Plain, Goproxy string // programs
-	Profile        string // folder for profiles of Sekisho, "" for none
+	Profile string   // folder for profiles of Sekisho, "" for none
 	Missing []string // peers that are not here, with the reason
 }
 

@@ -42,6 +42,7 @@ type figure struct {
 	Median *float64  `json:"median,omitempty"`
 	Rounds []float64 `json:"rounds,omitempty"`
 	Ratio  *float64  `json:"ratio,omitempty"` // of the lowest, to the bare relay or ReverseProxy
+	Later  float64   `json:"later,omitempty"` // CPU µs for each operation after the rounds, to store its records
 	Note   string    `json:"note,omitempty"`
 }
 
@@ -65,7 +66,7 @@ func (r *run) report() *report {
 		cells := r.cells[one.id]
 		l := line{ID: one.id, Title: one.title, Unit: one.unit, Peers: map[string]figure{}, Status: "not-tested"}
 		for name, c := range cells {
-			f := figure{Rounds: c.Rounds, Note: c.Note}
+			f := figure{Rounds: c.Rounds, Note: c.Note, Later: c.Later}
 			if len(c.Rounds) > 0 {
 				lowest, median := c.min(), c.median()
 				f.Lowest, f.Median = &lowest, &median
@@ -130,6 +131,10 @@ func (r *run) print(w io.Writer) error {
 				}
 				if f.Ratio != nil {
 					text += fmt.Sprintf(" ×%.2f", *f.Ratio)
+				}
+				if f.Later >= 1 {
+					notes = append(notes, fmt.Sprintf("%s, %s: and %s µs later, to store what was recorded", l.ID, p.Name, number(f.Later)))
+					text += fmt.Sprintf(" [%d]", len(notes))
 				}
 				cells = append(cells, text)
 			}

@@ -59,6 +59,8 @@ func can(name string, r *row) bool {
 	return true
 }
 
+// The goals of h1 and h2 were 39 and 50 µs where ReverseProxy took 60 and 67: as ratios they hold on any machine.
+//
 // Numbers of operations are chosen so that a round takes some tenths of a second of processor time; connections at once
 // (16) so that no proxy on two processors is ever without work.
 func rows() []row {
@@ -68,9 +70,9 @@ func rows() []row {
 			task: task{Op: "tunnel", Host: tunnelHost, First: -1, Conns: 16}},
 		{id: "bulk", title: "tunnel bulk, TLS inside", unit: "CPU s/GiB", goal: goal{times: 1.05, of: relayPeer}, n: 8,
 			task: task{Op: "bulk", Host: tunnelHost, First: -1, Conns: 2, Bytes: gib / 8}},
-		{id: "h1", title: "intercepted request, kept h1", unit: "CPU µs", goal: goal{most: 39}, n: 20000,
+		{id: "h1", title: "intercepted request, kept h1", unit: "CPU µs", goal: goal{times: 0.65, of: reversePeer}, n: 20000,
 			task: task{Op: "h1", Host: signInHost, First: -1, Conns: 16}},
-		{id: "h2", title: "intercepted request, h2", unit: "CPU µs", goal: goal{most: 50}, n: 20000,
+		{id: "h2", title: "intercepted request, h2", unit: "CPU µs", goal: goal{times: 0.75, of: reversePeer}, n: 20000,
 			task: task{Op: "h2", Host: signInHost, First: -1, Conns: 16}},
 		{id: "cached", title: "new intercepted conn., leaf cached", unit: "CPU µs", goal: goal{times: 1.1, of: reversePeer}, n: 1000,
 			task: task{Op: "connect", Host: signInHost, First: -1, Conns: 16}},
@@ -99,6 +101,7 @@ func rowIDs() []string {
 type cell struct {
 	Rounds []float64 // a figure for each round
 	Note   string    // why there is none, or what it lacks
+	Later  float64   // processor time in µs for each operation that came after the rounds, to store the records
 }
 
 func (c *cell) min() float64    { return slices.Min(c.Rounds) }
@@ -180,6 +183,7 @@ func (r *run) measure(one *row) error {
 		return r.hold(one)
 	}
 	n := max(1, one.n/r.share())
+	done := 0
 	for _, name := range peerNames {
 		if p := r.running[name]; p != nil && can(name, one) {
 			r.cells[one.id][name] = &cell{}
@@ -188,6 +192,7 @@ func (r *run) measure(one *row) error {
 			}
 		}
 	}
+	done += max(1, n/5)
 	r.profile(r.running[sekisho], one, false)
 	defer r.profile(r.running[sekisho], one, true)
 	for round := range r.o.Rounds {
@@ -222,6 +227,46 @@ func (r *run) measure(one *row) error {
 				c.Rounds = append(c.Rounds, spent.Seconds()*1e6/float64(answer.Ops))
 			}
 		}
+		done += n
+	}
+	return r.settle(one, done)
+}
+
+// settleLimit is how long settle waits (chosen: many times what a full run's records take).
+const settleLimit = 2 * time.Minute
+
+// settle waits until Sekisho has stored every record, which it puts off while it is busy, and notes what that cost for
+// each of so many operations: it must not be charged to the next row.
+func (r *run) settle(one *row, operations int) error {
+	started := map[string]time.Duration{}
+	for _, name := range []string{sekisho, before} {
+		if c := r.cells[one.id][name]; c != nil {
+			start, err := cpu(r.running[name].PID())
+			if err != nil {
+				return err
+			}
+			started[name] = start
+		}
+	}
+	for name, start := range started {
+		p := r.running[name]
+		for until := time.Now().Add(settleLimit); ; time.Sleep(100 * time.Millisecond) {
+			waiting, err := peer.Unstored(p.Process)
+			if err != nil {
+				return err
+			}
+			if waiting == 0 {
+				break
+			}
+			if time.Now().After(until) {
+				return fmt.Errorf("%s has %d records left to store after %v", name, waiting, settleLimit)
+			}
+		}
+		end, err := cpu(p.PID())
+		if err != nil {
+			return err
+		}
+		r.cells[one.id][name].Later = (end - start).Seconds() * 1e6 / float64(operations)
 	}
 	return nil
 }

@@ -4,10 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
@@ -65,6 +67,34 @@ func Sekisho(program string, s Setup) (*Process, error) {
 		return nil, err
 	}
 	return p, nil
+}
+
+// Unstored is how many records a running Sekisho has recorded and not yet stored.
+func Unstored(p *Process) (int, error) {
+	host, port, err := net.SplitHostPort(p.Addr)
+	if err != nil {
+		return 0, err
+	}
+	n, err := strconv.Atoi(port)
+	if err != nil {
+		return 0, err
+	}
+	answer, err := http.Get("http://" + net.JoinHostPort(host, strconv.Itoa(n+1)) + "/metrics")
+	if err != nil {
+		return 0, err
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(text)) {
+		if value, found := strings.CutPrefix(line, "sekisho_audit_unstored "); found {
+			f, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+			return int(f), err
+		}
+	}
+	return 0, fmt.Errorf("%s tells nothing of sekisho_audit_unstored:\n%s", p.Addr, text)
 }
 
 func fetch(url, file string) error {
