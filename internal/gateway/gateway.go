@@ -63,7 +63,7 @@ type Gateway struct {
 	steps     Steps
 	pool      *upstream.Pool
 	watch     *relay.Watch // of what is silent
-	crew      *crew        // for streams of HTTP/2
+	crew      *crew        // for connections, and for streams of HTTP/2
 	pages     *refusal.Pages
 	pseudonym string      // of this gateway in Via
 	serverLog *log.Logger // of the HTTP/2 server: thrown away, because it quotes what clients send
@@ -274,7 +274,7 @@ func (g *Gateway) admit(tcp net.Conn) {
 	g.work.Add(1)
 	g.mu.Unlock()
 	g.metrics.Add(GaugeConnections, 1)
-	go c.serve() // work is done when the connection leaves
+	g.crew.start(c.serve) // work is done when the connection leaves
 }
 
 // dismiss ends the book-keeping of c.

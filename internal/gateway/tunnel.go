@@ -130,8 +130,10 @@ func (c *conn) introduce(r *request, up *upstream.Conn, first *hello.Hello) (sen
 		}
 	}
 	rest := c.side.takeBuffered(held)
-	if _, err := up.Write(rest); err != nil {
-		return sent, received, upstreamFault(err)
+	if len(rest) > 0 { // the system is asked for nothing, too
+		if _, err := up.Write(rest); err != nil {
+			return sent, received, upstreamFault(err)
+		}
 	}
 	return sent + int64(len(rest)), received, nil
 }

@@ -183,16 +183,24 @@ func (r *run) measure(one *row) error {
 		return r.hold(one)
 	}
 	n := max(1, one.n/r.share())
-	done := 0
+	all := map[string]*whole{} // of those that store records
 	for _, name := range peerNames {
 		if p := r.running[name]; p != nil && can(name, one) {
 			r.cells[one.id][name] = &cell{}
-			if _, _, err := r.once(p, one, max(1, n/5)); err != nil { // warm-up
+			if name == sekisho || name == before {
+				start, err := cpu(p.PID())
+				if err != nil {
+					return err
+				}
+				all[name] = &whole{start: start}
+			}
+			spent, answer, err := r.once(p, one, max(1, n/5)) // warm-up
+			if err != nil {
 				r.cells[one.id][name].Note = err.Error()
 			}
+			all[name].add(spent, answer.Ops)
 		}
 	}
-	done += max(1, n/5)
 	r.profile(r.running[sekisho], one, false)
 	defer r.profile(r.running[sekisho], one, true)
 	for round := range r.o.Rounds {
@@ -214,6 +222,7 @@ func (r *run) measure(one *row) error {
 				continue
 			}
 			spent, answer, err := r.once(r.running[name], one, n)
+			all[name].add(spent, answer.Ops)
 			switch {
 			case err != nil:
 				c.Note = err.Error()
@@ -227,29 +236,30 @@ func (r *run) measure(one *row) error {
 				c.Rounds = append(c.Rounds, spent.Seconds()*1e6/float64(answer.Ops))
 			}
 		}
-		done += n
 	}
-	return r.settle(one, done)
+	return r.settle(one, all)
+}
+
+// whole is what a peer did in all rounds of a row.
+type whole struct {
+	start, spent time.Duration // its clock before the first; what the rounds took
+	operations   int
+}
+
+func (w *whole) add(spent time.Duration, operations int) {
+	if w != nil {
+		w.spent, w.operations = w.spent+spent, w.operations+operations
+	}
 }
 
 // settleLimit is how long settle waits (chosen: many times what a full run's records take).
 const settleLimit = 2 * time.Minute
 
-// settle waits until Sekisho has stored every record, which it puts off while it is busy, and notes what that cost for
-// each of so many operations: it must not be charged to the next row.
-func (r *run) settle(one *row, operations int) error {
-	started := map[string]time.Duration{}
-	for _, name := range []string{sekisho, before} {
-		if c := r.cells[one.id][name]; c != nil {
-			start, err := cpu(r.running[name].PID())
-			if err != nil {
-				return err
-			}
-			started[name] = start
-		}
-	}
-	for name, start := range started {
-		p := r.running[name]
+// settle waits until Sekisho has stored every record, which it puts off while it is busy, so that it is not charged to the
+// next row, and notes what that cost beside the rounds.
+func (r *run) settle(one *row, all map[string]*whole) error {
+	for name, w := range all {
+		p, c := r.running[name], r.cells[one.id][name]
 		for until := time.Now().Add(settleLimit); ; time.Sleep(100 * time.Millisecond) {
 			waiting, err := peer.Unstored(p.Process)
 			if err != nil {
@@ -266,7 +276,9 @@ func (r *run) settle(one *row, operations int) error {
 		if err != nil {
 			return err
 		}
-		r.cells[one.id][name].Later = (end - start).Seconds() * 1e6 / float64(operations)
+		if w.operations > 0 && one.task.Bytes == 0 {
+			c.Later = (end - w.start - w.spent).Seconds() * 1e6 / float64(w.operations)
+		}
 	}
 	return nil
 }
