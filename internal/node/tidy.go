@@ -21,12 +21,16 @@ const (
 	heapRoom = 48 << 20
 	// heapMost bounds the percentage that comes of it (chosen).
 	heapMost = 400
+	// tidyBusy is the rate of allocation, in bytes a second, from which the process counts as busy, and tidyBusyFor how long
+	// it does after the last such second (chosen: some thousand requests a second, and a pause of theirs). Only then is the
+	// room worth what it costs: what lives on lies further apart.
+	tidyBusy    = 16 << 20
+	tidyBusyFor = 30 * time.Second
 )
 
 // tidy gives memory back to the system when it is calm after work, until ctx ends. The runtime collects when the heap has
 // doubled, and a gateway on which thousands of connections wait allocates next to nothing: what opening them left behind
-// would stay for minutes. While there is work, a small heap is given heapRoom, unless the environment says by GOGC what to
-// do.
+// would stay for minutes. While it is busy, a small heap is given heapRoom, unless the environment says by GOGC what to do.
 func tidy(ctx context.Context) {
 	percent := debug.SetGCPercent(100) // the only way to read it
 	set := percent
@@ -42,6 +46,7 @@ func tidy(ctx context.Context) {
 	tick := time.NewTicker(tidyEvery)
 	defer tick.Stop()
 	last, done := allocated(), uint64(0)
+	var busy time.Time // when it last was
 	for {
 		select {
 		case <-ctx.Done():
@@ -54,8 +59,15 @@ func tidy(ctx context.Context) {
 			now = allocated()
 			done = now
 		}
+		if now-last >= tidyBusy {
+			busy = time.Now()
+		}
 		last = now
-		if want := heapPercent(sample[1].Value.Uint64()); percent == 100 && (10*want < 9*set || 10*set < 9*want) {
+		want := 100
+		if !busy.IsZero() && time.Since(busy) < tidyBusyFor {
+			want = heapPercent(sample[1].Value.Uint64())
+		}
+		if percent == 100 && (10*want < 9*set || 10*set < 9*want) {
 			debug.SetGCPercent(want)
 			set = want
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 )
@@ -89,7 +90,7 @@ func (r *run) report() *report {
 			l.Status = "ng"
 		} else if c != nil && len(c.Rounds) > 0 && most > 0 {
 			l.Status = "ok"
-			if c.min() > most {
+			if rounded(c.min()) > rounded(most) {
 				l.Status = "ng"
 			}
 		}
@@ -158,6 +159,12 @@ func (r *run) print(w io.Writer) error {
 		fmt.Fprintf(w, "not found: %s\n", m)
 	}
 	return nil
+}
+
+// rounded is f as number writes it.
+func rounded(f float64) float64 {
+	out, _ := strconv.ParseFloat(number(f), 64) // what number writes is one
+	return out
 }
 
 // number writes a figure with three digits that count.
