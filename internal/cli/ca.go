@@ -12,13 +12,18 @@ import (
 )
 
 func (a *app) caCommand() *cobra.Command {
-	return a.noun("ca", "ca", a.caInitCommand(), a.caShowCommand(), a.caExportCommand(), a.caImportCommand())
+	return a.labFlag(a.noun("ca", "ca", a.caInitCommand(), a.caShowCommand(), a.caExportCommand(), a.caImportCommand()))
 }
 
 // authorityOf is the data folder and the configuration that says which names its authority may sign. Without a
 // configuration the shipped example stands in: it intercepts the sign-in hosts and nothing else.
 func (a *app) authorityOf() (data string, settings *config.Config, err error) {
-	if data, err = a.dataFolder(); err != nil {
+	if a.inLab {
+		data, err = a.labFolder()
+	} else {
+		data, err = a.dataFolder()
+	}
+	if err != nil {
 		return "", nil, err
 	}
 	file, _, err := a.configFile()
@@ -33,7 +38,7 @@ func (a *app) authorityOf() (data string, settings *config.Config, err error) {
 }
 
 func (a *app) showAuthority() (*node.Authority, error) {
-	data, err := a.dataFolder()
+	data, err := a.checkpointFolder()
 	if err != nil {
 		return nil, err
 	}

@@ -61,6 +61,7 @@ type app struct {
 	data   string // --data
 	config string // --config
 	lang   string // --lang
+	inLab  bool   // --lab, of commands about what a checkpoint left behind
 }
 
 // languageOf finds the language before the flags are parsed, because the flags' own help is in that language.

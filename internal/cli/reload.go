@@ -14,9 +14,10 @@ import (
 func (a *app) reloadCommand() *cobra.Command {
 	c := &cobra.Command{Use: "reload", Short: a.t("reload.short"), Long: a.t("reload.long"), Args: cobra.NoArgs,
 		Example: "  sekisho reload\n  sekisho reload -o json"}
+	a.labFlag(c)
 	o := a.outputFlag(c, "table", "json")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		data, err := a.dataFolder()
+		data, err := a.checkpointFolder()
 		if err != nil {
 			return err
 		}

@@ -16,7 +16,7 @@ import (
 )
 
 func (a *app) reportCommand() *cobra.Command {
-	return a.noun("report", "report", a.reportDecisionsCommand(), a.reportSignInsCommand(), a.reportFieldsCommand())
+	return a.labFlag(a.noun("report", "report", a.reportDecisionsCommand(), a.reportSignInsCommand(), a.reportFieldsCommand()))
 }
 
 func (a *app) reportDecisionsCommand() *cobra.Command {
@@ -125,7 +125,7 @@ func (a *app) printReport(ctx context.Context, r report.Report, f *reportFlags, 
 	if err := a.check(f, time.Now()); err != nil {
 		return err
 	}
-	data, err := a.dataFolder()
+	data, err := a.checkpointFolder()
 	if err != nil {
 		return err
 	}

@@ -58,6 +58,12 @@ func (a *app) up(ctx context.Context, lab bool, flags map[string]string, format 
 	if err != nil {
 		return err
 	}
+	catalogData := data
+	if lab {
+		if data, err = a.labFolder(); err != nil {
+			return err
+		}
+	}
 	file, named, err := a.configFile()
 	if err != nil {
 		return err
@@ -68,13 +74,14 @@ func (a *app) up(ctx context.Context, lab bool, flags map[string]string, format 
 	logger, closeLog := a.logger(settings)
 	defer closeLog()
 	n, err := node.Start(ctx, node.Options{
-		Config:     settings,
-		ConfigFile: file,
-		Load:       load,
-		Data:       data,
-		Lab:        lab,
-		Version:    a.Version,
-		Logger:     logger,
+		Config:      settings,
+		ConfigFile:  file,
+		Load:        load,
+		Data:        data,
+		CatalogData: catalogData,
+		Lab:         lab,
+		Version:     a.Version,
+		Logger:      logger,
 	})
 	if err != nil {
 		return err

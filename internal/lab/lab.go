@@ -32,12 +32,14 @@ import (
 	"sekisho/internal/lab/page"
 	"sekisho/internal/lab/state"
 	"sekisho/internal/lab/token"
+	"sekisho/internal/lockfile"
 )
 
 // Options of Open. Catalog is required.
 type Options struct {
 	// Dir is the lab's own folder, made when missing: root.pem and root.key (mode 0600), and what the lab remembers, in
-	// state.File. "" keeps all of it in memory.
+	// state.File. One lab at a time runs in it. An own lab.yaml in it (DirectoryFile) takes the place of the shipped one.
+	// "" keeps all of it in memory.
 	Dir string
 	// Catalog says which hosts exist and where they live.
 	Catalog *catalog.Snapshot
@@ -59,6 +61,7 @@ type World struct {
 	now         func() time.Time
 	logger      *slog.Logger
 	authority   *authority
+	lock        *lockfile.Lock // of the folder; nil without one
 	state       *state.DB
 	directory   *directory.Store
 	journal     *journal.Journal
@@ -93,20 +96,27 @@ func open(ctx context.Context, o Options, m atlas) (*World, error) {
 }
 
 func (w *World) start(ctx context.Context, o Options) (err error) {
-	if w.authority, err = openAuthority(o.Dir, w.now); err != nil {
-		return err
-	}
 	path := ""
 	if o.Dir != "" {
+		if w.lock, err = lockFolder(o.Dir, lockWait); err != nil {
+			return err
+		}
 		path = filepath.Join(o.Dir, state.File)
+	}
+	if w.authority, err = openAuthority(o.Dir, w.now); err != nil {
+		return err
 	}
 	if w.state, err = state.Open(ctx, path); err != nil {
 		return err
 	}
 	if o.Directory != nil {
 		w.directory = directory.Fixed(o.Directory)
-	} else if w.directory, err = directory.OpenShipped(ctx, w.state); err != nil {
+	} else if w.directory, err = readDirectory(ctx, o.Dir, w.state); err != nil {
 		return err
+	}
+	if w.directory.Edited() {
+		w.logger.Warn("the lab's directory began with another lab.yaml; what the file says now counts after sekisho lab reset",
+			"file", filepath.Join(o.Dir, DirectoryFile))
 	}
 	key, err := token.NewKey()
 	if err != nil {
@@ -178,6 +188,10 @@ func (w *World) Close() error {
 	}
 	if w.state != nil {
 		errs = append(errs, w.state.Close()) // when nothing that writes runs any more
+	}
+	if w.lock != nil {
+		errs = append(errs, w.lock.Release())
+		w.lock = nil
 	}
 	return errors.Join(errs...)
 }

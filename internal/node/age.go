@@ -22,7 +22,7 @@ func (n *Node) ages(b *built) []catalog.Age {
 // attempts are the updates of the lists that the configuration has fetched, and of those that somebody has fetched.
 func (n *Node) attempts() []library.Attempt {
 	out := []library.Attempt{}
-	for _, a := range Shelf(n.options.Data, n.options.Now).Attempts() {
+	for _, a := range Shelf(n.catalogData(), n.options.Now).Attempts() {
 		out = append(out, a)
 	}
 	slices.SortFunc(out, func(a, b library.Attempt) int { return strings.Compare(a.List, b.List) })

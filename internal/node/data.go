@@ -37,6 +37,26 @@ func DefaultData(getenv func(string) string) (string, error) {
 	return filepath.Join(base, name), nil
 }
 
+// LabData is the data folder of a lab that nobody named one for: beside the production one, so that neither sees the
+// other's records and roots (decision 0018). A folder that SEKISHO_DATA names is taken as it is.
+func LabData(getenv func(string) string) (string, error) {
+	data, err := DefaultData(getenv)
+	if err != nil || getenv("SEKISHO_DATA") != "" {
+		return data, err
+	}
+	return data + "-lab", nil
+}
+
+// Used reports whether a checkpoint has run on the data folder data.
+func Used(data string) bool {
+	for _, file := range []string{folders(data).store(), folders(data).control(), folders(data).ca()} {
+		if _, err := os.Stat(file); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
 // CatalogFolder is where imported lists stand in the data folder data.
 func CatalogFolder(data string) string { return folders(data).catalog() }
 

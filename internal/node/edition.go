@@ -44,7 +44,7 @@ type past struct {
 func (n *Node) pastOf(c *config.Config, date time.Time) func() past {
 	day := n.options.Now()
 	return sync.OnceValue(func() past {
-		archive, changes := history(Shelf(n.options.Data, n.options.Now), c, day)
+		archive, changes := history(Shelf(n.catalogData(), n.options.Now), c, day)
 		return past{archive, feed.Atom(changesURL(n.seenPAC(c)), c.Organisation.Name.V, date, changes)}
 	})
 }
@@ -84,7 +84,7 @@ func (n *Node) build(c *config.Config, program *policy.Program, found finding.Li
 	edition.Own = n.ownDocuments(c, authority, files)
 	return &built{
 		config: c, edition: edition, authority: authority, pac: files,
-		warnings: append(found.Of(finding.Warning), large...), past: n.pastOf(c, snapshot.Date()), installed: n.options.Now(), waiting: waitingVersion(Shelf(n.options.Data, n.options.Now)),
+		warnings: append(found.Of(finding.Warning), large...), past: n.pastOf(c, snapshot.Date()), installed: n.options.Now(), waiting: waitingVersion(Shelf(n.catalogData(), n.options.Now)),
 	}, nil
 }
 

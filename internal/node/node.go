@@ -55,6 +55,9 @@ type Options struct {
 	After func(time.Duration) <-chan time.Time
 	// Data is the folder for state; it is made when missing.
 	Data string
+	// CatalogData is the data folder whose catalog is in use and kept current; "" is Data. A lab rehearses with the catalog
+	// of production and writes everything else elsewhere.
+	CatalogData string
 	// Lab puts the offline stand-in behind the gateway in place of the Internet.
 	Lab     bool
 	Version string
@@ -131,8 +134,8 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 // serve. Whatever can be wrong with the configuration is found before the first file is touched.
 func (n *Node) start(ctx context.Context) error {
 	// Before the files are read again: what has changed since the configuration was read shows as a change.
-	n.watched = newWatched(time.Now, n.options.Config, n.options.ConfigFile, n.folders.catalogInUse())
-	unfilled, err := Catalog(n.options.Data)
+	n.watched = newWatched(time.Now, n.options.Config, n.options.ConfigFile, folders(n.catalogData()).catalogInUse())
+	unfilled, err := Catalog(n.catalogData())
 	if err != nil {
 		return err
 	}
@@ -197,6 +200,14 @@ func (n *Node) start(ctx context.Context) error {
 	n.background(ctx, "catalog updates", n.keepCurrent)
 	n.background(ctx, "memory", tidy)
 	return nil
+}
+
+// catalogData is the data folder that has the catalog.
+func (n *Node) catalogData() string {
+	if n.options.CatalogData != "" {
+		return n.options.CatalogData
+	}
+	return n.options.Data
 }
 
 // operationsConnections is how many connections the operations listener serves at once, out of so many descriptors: those
@@ -340,7 +351,7 @@ func (n *Node) Close(ctx context.Context) error {
 
 // parts are what the operations listener serves; token is what whoever may change something shows.
 func (n *Node) parts(token string) ops.Parts {
-	tags := &feedTags{store: servicetags.NewStore(n.folders.catalog(), n.options.Now)}
+	tags := &feedTags{store: servicetags.NewStore(folders(n.catalogData()).catalog(), n.options.Now)}
 	return ops.Parts{
 		Token:   token,
 		Reload:  n.reloadByAPI,

@@ -83,7 +83,7 @@ func (n *Node) rebuild() (made *built, named *config.Config, err error) {
 	if problems.HasErrors() {
 		return nil, c, &finding.Problem{Findings: problems.Sort()}
 	}
-	unfilled, err := Catalog(n.options.Data)
+	unfilled, err := Catalog(n.catalogData())
 	if err != nil {
 		return nil, c, err
 	}

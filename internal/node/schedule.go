@@ -68,7 +68,7 @@ func (n *Node) keepCurrent(ctx context.Context) {
 		c := n.current.Load().config
 		if c.Catalog.Update.V {
 			interval := time.Duration(c.Catalog.IntervalHours.V) * time.Hour
-			attempts := Shelf(n.options.Data, n.options.Now).Attempts()
+			attempts := Shelf(n.catalogData(), n.options.Now).Attempts()
 			var wait time.Duration
 			wait, due = updateAfter(c.Fetched(), attempts, interval, n.options.Now(), rand.Float64())
 			after = n.options.After(wait)
@@ -85,7 +85,7 @@ func (n *Node) keepCurrent(ctx context.Context) {
 
 // update updates lists, and lets a new version judge.
 func (n *Node) update(ctx context.Context, c *config.Config, lists []string) {
-	o, err := UpdateOptionsOf(c, n.options.Data)
+	o, err := UpdateOptionsOf(c, n.catalogData())
 	if err != nil {
 		n.log.Warn("catalog update", "error", err.Error())
 		return
@@ -124,7 +124,7 @@ func (n *Node) updateWarnings(b *built) finding.List {
 	if !b.config.Catalog.Update.V {
 		return list // somebody who tries by hand sees what comes of it
 	}
-	attempts := Shelf(n.options.Data, n.options.Now).Attempts()
+	attempts := Shelf(n.catalogData(), n.options.Now).Attempts()
 	for _, name := range b.config.Fetched() {
 		a := attempts[name]
 		if a.Failures == 0 {

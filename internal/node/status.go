@@ -40,7 +40,7 @@ func (n *Node) warnings() finding.List {
 // running checkpoint shows at once. The findings tell what is old or cannot be read.
 func (n *Node) serviceTags() ([]explain.TagFile, finding.List) {
 	var list finding.List
-	manifests, err := servicetags.NewStore(n.folders.catalog(), n.options.Now).Current()
+	manifests, err := servicetags.NewStore(folders(n.catalogData()).catalog(), n.options.Now).Current()
 	if problem := (*finding.Problem)(nil); errors.As(err, &problem) {
 		for _, f := range problem.Findings {
 			f.Severity = finding.Warning // nothing that the gateway does hangs on it

@@ -1,5 +1,7 @@
 package directory
 
+import "reflect"
+
 // Assumptions are the named switches for what no public source establishes (docs/lab-fidelity.md lists each). The lab
 // notes the name of every switch that shaped an answer beside the sign-in. The zero value of a field means its
 // default, which Load fills in.
@@ -49,4 +51,14 @@ func (a *Assumptions) defaults() {
 	if a.MisconfiguredStatus == 0 {
 		a.MisconfiguredStatus = 400
 	}
+}
+
+// Set returns the switches as they are set, by name: numbers and texts.
+func (a Assumptions) Set() map[string]any {
+	out := map[string]any{}
+	v := reflect.ValueOf(a)
+	for i := range v.NumField() {
+		out[v.Type().Field(i).Tag.Get("yaml")] = v.Field(i).Interface()
+	}
+	return out
 }

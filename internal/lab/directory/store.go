@@ -37,7 +37,7 @@ func Fixed(d *Directory) *Store {
 }
 
 // OpenStore returns the directory that db keeps. Where db has none yet, it is read from file (see Parse; name stands in
-// errors) and kept from then on.
+// errors) and kept from then on, unless db is read only.
 func OpenStore(ctx context.Context, db *state.DB, name string, file []byte) (*Store, error) {
 	sum := sha256.Sum256(file)
 	s := &Store{db: db, kept: map[string][]byte{}, source: hex.EncodeToString(sum[:]), turns: newTurns()}
@@ -48,6 +48,10 @@ func OpenStore(ctx context.Context, db *state.DB, name string, file []byte) (*St
 	if d == nil {
 		if d, err = Parse(name, file); err != nil {
 			return nil, err
+		}
+		if db.ReadOnly() {
+			s.current.Store(d)
+			return s, nil
 		}
 		if err := s.keep(ctx, d.draft); err != nil {
 			return nil, err

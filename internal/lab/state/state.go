@@ -125,6 +125,9 @@ func (d *DB) Close() error {
 // Path is where the state lies; "" in memory.
 func (d *DB) Path() string { return d.path }
 
+// ReadOnly reports whether d came from OpenReader.
+func (d *DB) ReadOnly() bool { return d.read }
+
 // Size is how many bytes of the limit MaxBytes are in use.
 func (d *DB) Size(ctx context.Context) (int64, error) {
 	var pages, free int64
@@ -273,3 +276,6 @@ func (d *DB) failed(operation string, err error) error {
 	}
 	return fmt.Errorf("%s the lab's state: %w", operation, err)
 }
+
+// Files are the names of the files that may hold the state: File first, then SQLite's companions.
+func Files() []string { return []string{File, File + "-shm", File + "-wal"} }
