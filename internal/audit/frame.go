@@ -3,7 +3,6 @@ package audit
 import (
 	"bytes"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"hash/crc32"
 )
@@ -116,11 +115,4 @@ func begun(b []byte) int {
 		}
 	}
 	return 0
-}
-
-// decodeRecord reads a payload. Fields that it does not know are a newer process's; they are left out.
-func decodeRecord(payload []byte) (Record, error) {
-	var r Record
-	err := json.Unmarshal(payload, &r)
-	return r, err
 }

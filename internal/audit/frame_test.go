@@ -280,6 +280,45 @@ func BenchmarkFrame(b *testing.B) {
 	})
 }
 
+// plainly holds what is read by hand against what encoding/json reads.
+func plainly(t *testing.T, payload []byte) (read bool) {
+	t.Helper()
+	got, ok := decodePlain(string(payload))
+	if !ok {
+		return false
+	}
+	var want Record
+	if err := json.Unmarshal(payload, &want); err != nil {
+		t.Errorf("read by hand, although %v: %s", err, payload)
+	} else if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s\n%s", payload, diff)
+	}
+	return true
+}
+
+// What is usual is read by hand; every change of it by one byte is, too, or left to encoding/json.
+func TestWhatIsReadByHand(t *testing.T) {
+	r := Record{Node: "gw1", Boot: "b", Seq: 7, Open: true, Kind: SignIn, TimeMicros: -5, Groups: []string{"a", "b"}, Host: "x.example",
+		Port: 65535, Status: 200, BytesUp: 1 << 60, Tenant: "contoso.example"}
+	payload := appendRecord(nil, &r)
+	if !plainly(t, payload) {
+		t.Fatalf("not read by hand: %s", payload)
+	}
+	for i := range payload {
+		for _, c := range []byte("\"\\,:{}[]0-1e.+ \x00\x7f\xffa") {
+			changed := bytes.Clone(payload)
+			changed[i] = c
+			plainly(t, changed)
+		}
+		plainly(t, payload[:i])
+		plainly(t, append(bytes.Clone(payload[:i]), payload[i+1:]...))
+	}
+	for _, c := range []string{`"port":65536`, `"port":-1`, `"port":65535.0`, `"port":1e3`} {
+		plainly(t, bytes.Replace(payload, []byte(`"port":65535`), []byte(c), 1))
+	}
+	plainly(t, bytes.Replace(payload, []byte(`"sequence":7`), []byte(`"sequence":18446744073709551615`), 1))
+}
+
 // A frame is written by hand and read by encoding/json: what it writes is what that package would write, for every field.
 func TestFrameIsWhatTheJSONPackageWrites(t *testing.T) {
 	texts := []string{"", "plain", `"quoted\`, "<&>", "tab\tfeed\n\x00\x1f\x7f", "日本語", "\u2028\u2029", "\xff\xc3", "é"}
@@ -294,6 +333,7 @@ func TestFrameIsWhatTheJSONPackageWrites(t *testing.T) {
 		if got := appendRecord(nil, r); string(got)+"\n" != want.String() {
 			t.Errorf("got  %s\nwant %s", got, &want)
 		}
+		plainly(t, bytes.TrimSpace(want.Bytes()))
 	}
 	check(t, &Record{})
 	kind := reflect.TypeFor[Record]()
