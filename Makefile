@@ -30,7 +30,7 @@ fuzz: ## each fuzz target by count
 bench: ## the benchmarks behind the published figures
 	@set -o pipefail; go test -run '^$$' -bench . -benchmem ./internal/... | grep -vE '^(\?|PASS|ok )'
 
-bench-peers: ## what work costs Sekisho and its peers, side by side (BENCH="-quick" for a short run)
+bench-peers: ## what work costs Sekisho and its peers, side by side, in ten minutes at most (BENCH="-quick" for a short run)
 	go run ./test/bench $(BENCH)
 
 docs: ## write the generated documents and the compiled-in catalog again

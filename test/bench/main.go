@@ -23,6 +23,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"sekisho/test/peer"
 	"sekisho/test/world"
@@ -34,6 +35,7 @@ type options struct {
 	Tiny   bool // the suite's mode: a handful of operations, to see that everything still runs
 	Output string
 	Rounds int
+	Limit  time.Duration
 	Peers  string
 	Rows   string
 	Dir    string // of this run
@@ -74,6 +76,7 @@ func outside() error {
 	flag.BoolVar(&o.Tiny, "tiny", false, "only see that everything runs")
 	flag.StringVar(&o.Output, "o", "table", "output: table or json")
 	flag.IntVar(&o.Rounds, "rounds", 0, "rounds; 0: 5, or 2 with -quick")
+	flag.DurationVar(&o.Limit, "limit", 8*time.Minute, "time for all rows, after which each does two rounds; 0: none")
 	flag.StringVar(&o.Peers, "peers", "", "which proxies, by commas; empty: all")
 	flag.StringVar(&o.Rows, "rows", "", "which rows, by commas; empty: all ("+strings.Join(rowIDs(), ",")+")")
 	flag.StringVar(&o.Sekisho, "sekisho", "", "program to measure; empty: built from this tree")

@@ -115,6 +115,7 @@ type run struct {
 	running map[string]*running
 	cells   map[string]map[string]*cell // row id, peer
 	fresh   int                         // names used up
+	until   time.Time                   // when the row begins no more rounds, beyond enoughRounds; zero: never
 	started int                         // instances, for their folders and ports
 	version map[string]string
 }
@@ -161,7 +162,12 @@ func inside(o *options) error {
 		defer p.Stop()
 		r.running[name] = p
 	}
+	begun := time.Now()
 	for i := range r.rows {
+		// What a row does not need is there for the next ones.
+		if left := o.Limit - time.Since(begun); o.Limit > 0 {
+			r.until = time.Now().Add(left / time.Duration(len(r.rows)-i))
+		}
 		if err := r.measure(&r.rows[i]); err != nil {
 			return err
 		}
@@ -176,6 +182,9 @@ func (r *run) wanted(name string) bool {
 	want := splitList(r.o.Peers)
 	return len(want) == 0 || contains(want, name)
 }
+
+// enoughRounds are done however long they take: one alone shows no spread.
+const enoughRounds = 2
 
 // measure does all rounds of one row.
 func (r *run) measure(one *row) error {
@@ -204,6 +213,10 @@ func (r *run) measure(one *row) error {
 	r.profile(r.running[sekisho], one, false)
 	defer r.profile(r.running[sekisho], one, true)
 	for round := range r.o.Rounds {
+		if round >= enoughRounds && !r.until.IsZero() && time.Now().After(r.until) {
+			fmt.Fprintf(os.Stderr, "%s: %d rounds of %d, for want of time (-limit)\n", one.id, round, r.o.Rounds)
+			break
+		}
 		var direct time.Duration
 		if one.kind == waits {
 			t := one.task
