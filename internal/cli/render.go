@@ -7,13 +7,17 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"sekisho/internal/bgp"
 	"sekisho/internal/catalog/feed"
+	"sekisho/internal/config"
 	"sekisho/internal/finding"
 	"sekisho/internal/node"
+	"sekisho/internal/policy"
 	"sekisho/internal/render"
 )
 
@@ -88,6 +92,10 @@ func (a *app) renderTargetCommand(t render.Target) *cobra.Command {
 	only := flags.String("file", "", a.t("render.flag.file"))
 	lab := flags.Bool("lab", false, a.t("flag.lab-policy"))
 	strict := flags.Bool("strict", false, a.t("render.flag.strict"))
+	since := new(string)
+	if _, ok := t.(render.Since); ok {
+		since = flags.String("since", "", a.t("render.flag.since"))
+	}
 	given := a.optionFlags(c, t)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		values, err := given()
@@ -98,7 +106,7 @@ func (a *app) renderTargetCommand(t render.Target) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		in, err := a.renderInput(*lab)
+		in, err := a.renderInput(*lab, *since)
 		if err != nil {
 			return err
 		}
@@ -169,11 +177,14 @@ func (a *app) optionFlags(c *cobra.Command, t render.Target) func() (map[string]
 	}
 }
 
-// renderInput compiles the policy that applies.
-func (a *app) renderInput(lab bool) (render.Input, error) {
+// renderInput compiles the policy that applies; with since, a version as "catalog diff" takes it, together with that of then.
+func (a *app) renderInput(lab bool, since string) (render.Input, error) {
 	settings, problems := a.loadConfig(lab, nil)
 	if problems.HasErrors() {
 		return render.Input{}, &finding.Problem{Findings: problems.Sort()}
+	}
+	if since != "" {
+		return a.renderSince(settings, since)
 	}
 	snapshot, err := a.snapshot()
 	if err != nil {
@@ -189,7 +200,39 @@ func (a *app) renderInput(lab bool) (render.Input, error) {
 	}
 	in := node.RenderInput(settings, program, tags)
 	in.Language = a.printer.Language()
+	in.Communities = a.communities(settings, program)
 	return in, nil
+}
+
+// communities chooses those of a route filter for the features in use.
+func (a *app) communities(settings *config.Config, program *policy.Program) func(bool) ([]bgp.Community, error) {
+	return func(m365 bool) ([]bgp.Community, error) {
+		data, err := a.dataFolder()
+		if err != nil {
+			return nil, err
+		}
+		return node.Communities(settings, data, program, m365, time.Now())
+	}
+}
+
+// renderSince compiles the policy against what is in use, and against an earlier version.
+func (a *app) renderSince(settings *config.Config, since string) (render.Input, error) {
+	sides, err := a.sides(since, "current")
+	if err != nil {
+		return render.Input{}, err
+	}
+	var in [2]render.Input
+	for i, side := range sides {
+		input, found := node.RenderSide(settings, side)
+		if input.Program == nil {
+			return render.Input{}, &finding.Problem{Findings: found}
+		}
+		in[i] = input
+		in[i].Language = a.printer.Language()
+		in[i].Communities = a.communities(settings, input.Program)
+	}
+	in[1].Before = &in[0]
+	return in[1], nil
 }
 
 // writeRendered writes the files where they were asked for: the standard output, a file, or a folder. Each is written whole

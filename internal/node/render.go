@@ -5,7 +5,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
+	"sekisho/internal/bgp"
 	"sekisho/internal/catalog/feed"
 	"sekisho/internal/config"
 	"sekisho/internal/finding"
@@ -14,6 +16,7 @@ import (
 	"sekisho/internal/render"
 	"sekisho/internal/render/autoconfig"
 	"sekisho/internal/render/targets"
+	"sekisho/internal/route"
 )
 
 // RenderInput is what the render targets are given for a configuration and the program compiled from it. Where the
@@ -87,6 +90,22 @@ func ringURL(pac, ring string) string {
 	return strings.TrimSuffix(pac, "/proxy.pac") + "/pac/" + url.PathEscape(ring) + "/proxy.pac"
 }
 
+// Communities chooses the BGP communities of a route filter for the features in use, over the circuits of the configuration:
+// those of "sekisho route filter". An error is a file of routes that cannot be read.
+func Communities(c *config.Config, data string, program *policy.Program, m365 bool, now time.Time) ([]bgp.Community, error) {
+	book, found := RouteBook(c, data, program.Catalog(), RouteFiles{}, now)
+	if book == nil {
+		return nil, &finding.Problem{Findings: found}
+	}
+	var over *route.Circuit
+	circuits := book.Circuits()
+	if i := slices.IndexFunc(circuits, func(c route.Circuit) bool { return c.Microsoft }); i >= 0 {
+		over = &circuits[i]
+	}
+	filter := book.Filter(book.Rows(program.Features(), nil), over, m365)
+	return filter.List(), nil
+}
+
 // RenderTargets returns every target of "render".
 func RenderTargets() []render.Target { return targets.All() }
 
@@ -139,6 +158,9 @@ func (n *Node) rendered(tags *feedTags) func() render.Current {
 			return render.Current{}
 		}
 		in := renderInput(b.config, b.edition.Program, tags.of(b.edition.Catalog), n.gatewayAt, n.operationsAt)
+		in.Communities = func(m365 bool) ([]bgp.Community, error) {
+			return Communities(b.config, n.options.Data, b.edition.Program, m365, n.options.Now())
+		}
 		changed := b.installed
 		if at := tags.changed(); at.After(changed) {
 			changed = at

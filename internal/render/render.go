@@ -33,6 +33,14 @@ func Render(t Target, in Input, options Options) (Output, error) {
 	if in.Program == nil {
 		return Output{}, finding.Fail("render.no-policy", nil, "target", t.Name())
 	}
+	if in.Before != nil {
+		if _, ok := t.(Since); !ok {
+			return Output{}, finding.Fail("render.no-since", nil, "target", t.Name())
+		}
+		if in.Before.Program == nil {
+			return Output{}, finding.Fail("render.no-policy", nil, "target", t.Name())
+		}
+	}
 	in.Options = options
 	m := NewModel(in)
 	if len(m.Rows) == 0 {

@@ -33,6 +33,9 @@ type Target struct{}
 // Name returns "azure".
 func (Target) Name() string { return "azure" }
 
+// Since says that the target renders changes; see render.Since.
+func (Target) Since() {}
+
 // The options.
 const (
 	optionResource     = "resource" // which of the three

@@ -24,6 +24,9 @@ type Target struct{}
 // Name returns "edl".
 func (Target) Name() string { return "edl" }
 
+// Since says that the target renders changes; see render.Since.
+func (Target) Since() {}
+
 // optionMax is how many entries a list may have.
 const optionMax = "max-entries"
 

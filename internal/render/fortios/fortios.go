@@ -32,6 +32,9 @@ type Target struct{}
 // Name returns "fortios".
 func (Target) Name() string { return "fortios" }
 
+// Since says that the target renders changes; see render.Since.
+func (Target) Since() {}
+
 // The options.
 const (
 	optionFrom      = "srcintf" // interfaces or zones of outbound policies; those of inbound ones are the other way round

@@ -27,6 +27,9 @@ type Target struct{}
 // Name returns "ipset".
 func (Target) Name() string { return "ipset" }
 
+// Since says that the target renders changes; see render.Since.
+func (Target) Since() {}
+
 // optionMax is how many elements a set may have; an element is an address range with one protocol and port.
 const optionMax = "max-elements"
 

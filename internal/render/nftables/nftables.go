@@ -27,6 +27,9 @@ type Target struct{}
 // Name returns "nftables".
 func (Target) Name() string { return "nftables" }
 
+// Since says that the target renders changes; see render.Since.
+func (Target) Since() {}
+
 // The options.
 const (
 	optionTable = "table"        // the table of family inet that holds sets and chains

@@ -32,6 +32,9 @@ type Target struct{}
 // Name returns "panos".
 func (Target) Name() string { return "panos" }
 
+// Since says that the target renders changes; see render.Since.
+func (Target) Since() {}
+
 // The options.
 const (
 	optionURL       = "url"       // of the checkpoint, as the firewall reaches it; default: that of the PAC file

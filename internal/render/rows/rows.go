@@ -82,6 +82,30 @@ func clean(t catalog.Text) catalog.Text {
 // JSON is the target "json".
 type JSON struct{}
 
+// Since says that the target renders changes: "added" and "removed" stand in the place of "rows".
+func (JSON) Since() {}
+
+// Since says that the target renders changes: the first column says which.
+func (CSV) Since() {}
+
+// Since says that the target renders changes, as that of JSON.
+func (YAML) Since() {}
+
+// shown are the rows that a document has, with what became of each: "" where the whole is printed.
+func shown(in render.Input, m *render.Model) (rows []render.Row, change []string) {
+	if in.Before == nil {
+		return m.Rows, make([]string, len(m.Rows))
+	}
+	added, removed := render.Changed(render.NewModel(*in.Before), m)
+	for range removed {
+		change = append(change, "removed")
+	}
+	for range added {
+		change = append(change, "added")
+	}
+	return append(removed, added...), change
+}
+
 // Name returns "json".
 func (JSON) Name() string { return "json" }
 
@@ -97,13 +121,23 @@ func (JSON) Render(in render.Input, m *render.Model) (render.Output, error) {
 		Date    string   `json:"date"`
 		Tags    []string `json:"missing_service_tags"`
 		Values  []string `json:"missing_values"`
-		Rows    []row    `json:"rows"`
-	}{strings.Join(render.Header(in, "json"), " "), in.Program.CatalogVersion(), in.Program.Hash(), render.Date(in), append([]string{}, m.MissingTags...), []string{}, []row{}}
+		Since   string   `json:"since,omitempty"`
+		Rows    *[]row   `json:"rows,omitempty"`
+		Removed *[]row   `json:"removed,omitempty"`
+		Added   *[]row   `json:"added,omitempty"`
+	}{Note: strings.Join(render.Header(in, "json"), " "), Catalog: in.Program.CatalogVersion(), Policy: in.Program.Hash(), Date: render.Date(in), Tags: append([]string{}, m.MissingTags...), Values: []string{}}
 	for _, h := range m.Unfilled {
 		doc.Values = append(doc.Values, "tenant."+string(h))
 	}
-	for _, r := range m.Rows {
-		doc.Rows = append(doc.Rows, printed(r))
+	if in.Before == nil {
+		doc.Rows = &[]row{}
+	} else {
+		doc.Since, doc.Removed, doc.Added = in.Before.Program.CatalogVersion(), &[]row{}, &[]row{}
+	}
+	list, change := shown(in, m)
+	for i, r := range list {
+		to := map[string]*[]row{"": doc.Rows, "removed": doc.Removed, "added": doc.Added}[change[i]]
+		*to = append(*to, printed(r))
 	}
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -136,7 +170,11 @@ func (CSV) Render(in render.Input, m *render.Model) (render.Output, error) {
 		"road", "class", "gateway_only", "except", "clients", "inspection", "proxy_auth_exempt", "source_ja", "source_en", "source_url", "source_date",
 		"catalog_version", "policy_hash", "date",
 	}}
-	for _, each := range m.Rows {
+	list, change := shown(in, m)
+	if in.Before != nil {
+		records[0] = append([]string{"change"}, records[0]...)
+	}
+	for i, each := range list {
 		r := printed(each)
 		records = append(records, []string{
 			r.Direction.String(), r.Kind.String(), r.Value, r.ServiceTag, r.Ports.String(), strconv.FormatBool(r.Inferred), join(r.Features), r.Claim, r.Rule, r.Area,
@@ -145,6 +183,9 @@ func (CSV) Render(in render.Input, m *render.Model) (render.Output, error) {
 			r.Inspection.String(), strconv.FormatBool(r.AuthExempt), r.SourceTitle.JA, r.SourceTitle.EN, r.SourceURL, r.SourceDate,
 			in.Program.CatalogVersion(), in.Program.Hash(), render.Date(in),
 		})
+		if in.Before != nil {
+			records[len(records)-1] = append([]string{change[i]}, records[len(records)-1]...)
+		}
 	}
 	encoding := in.Options.Text("encoding")
 	body, lost := render.CSV(records, encoding)

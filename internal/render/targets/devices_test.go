@@ -2,6 +2,7 @@ package targets_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"net/netip"
 	"os"
@@ -236,4 +237,40 @@ func TestHostileTextsStayTexts(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestTenThousandPrefixes: a service tag as large as they come goes through every device whose limits allow it, and is
+// refused where they do not.
+func TestTenThousandPrefixes(t *testing.T) {
+	in := large(t, 10000)
+	lifted := map[string]map[string][]string{
+		"panos": {"static": {"true"}, "max-addresses": {"0"}}, "fortios": {"max-addresses": {"0"}}, "azure": {"max-addresses": {"0"}, "max-destinations": {"0"}},
+	}
+	for name := range devices {
+		given := lifted[name]
+		body := text(must(t, name, in, given))
+		// Azure knows the tag by its name.
+		if n := strings.Count(body, "40.0.14.0"); name == "azure" && n != 0 || name != "azure" && n == 0 {
+			t.Errorf("%s names a prefix of the tag %d times", name, n)
+		}
+	}
+	for name, given := range map[string]map[string][]string{"fortios": nil, "panos": {"static": {"true"}}} {
+		if _, err := attempt(t, name, in, given); err == nil {
+			t.Errorf("%s takes ten thousand address objects by default", name)
+		}
+	}
+}
+
+// large is the fixture with a service tag of n prefixes, none of which joins another.
+func large(t *testing.T, n int) render.Input {
+	t.Helper()
+	in := fixture(t, "1", nil)
+	var list []netip.Prefix
+	for i := range n {
+		var b [4]byte
+		binary.BigEndian.PutUint32(b[:], 0x28000000+uint32(i)*512)
+		list = append(list, netip.PrefixFrom(netip.AddrFrom4(b), 24))
+	}
+	in.Tags = func(_, _ string) ([]netip.Prefix, bool) { return list, true }
+	return in
 }

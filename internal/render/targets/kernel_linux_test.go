@@ -1,8 +1,6 @@
 package targets_test
 
 import (
-	"encoding/binary"
-	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -40,20 +38,6 @@ func files(t *testing.T, target string, given map[string][]string, inputs map[st
 		}
 	}
 	return dir
-}
-
-// large is the fixture with a service tag of n prefixes, none of which joins another.
-func large(t *testing.T, n int) render.Input {
-	t.Helper()
-	in := fixture(t, "1", nil)
-	var list []netip.Prefix
-	for i := range n {
-		var b [4]byte
-		binary.BigEndian.PutUint32(b[:], 0x28000000+uint32(i)*512)
-		list = append(list, netip.PrefixFrom(netip.AddrFrom4(b), 24))
-	}
-	in.Tags = func(_, _ string) ([]netip.Prefix, bool) { return list, true }
-	return in
 }
 
 func sorted(text string) string {

@@ -32,6 +32,9 @@ type Target struct{}
 // Name returns "windows".
 func (Target) Name() string { return "windows" }
 
+// Since says that the target renders changes; see render.Since.
+func (Target) Since() {}
+
 // The options.
 const (
 	optionAddresses = "max-addresses" // of one rule; more are spread over several
