@@ -25,6 +25,10 @@ type Application struct {
 	Passthrough bool     // signs in at "Microsoft Services" while no tenant is named
 	Home        *Tenant  // where it is registered
 	Redirects   []string // registered redirect URIs
+	Identifiers []string // application id URIs, as written
+	// Permissions are the application permissions of Microsoft Graph that were granted wherever the application is; empty
+	// for a public client, and User.Read.All alone where none are named.
+	Permissions []string
 	// Principals are its service principals' object ids, by tenant id.
 	Principals map[string]string
 	// Secrets and Certificates are its credentials, expired ones among them; none for a public client.
@@ -56,18 +60,22 @@ func (a *Application) Consented(t *Tenant, account *User) bool {
 // Secret is a client secret, of which the SHA-256 is kept. Secrets that the lab makes have 256 random bits, so that a slow
 // hash would add nothing.
 type Secret struct {
-	ID      string    // key id
-	Name    string    // display name; may be ""
-	Expires time.Time // zero: never
+	ID    string    // key id
+	Name  string    // display name; may be ""
+	Hint  string    // its first characters; "" when they are not known
+	Start time.Time // zero: ever since
+	End   time.Time // zero: never
 
 	sum [sha256.Size]byte
 }
 
-// Expired reports whether the secret's time is over (AADSTS7000222).
-func (s *Secret) Expired(now time.Time) bool { return !s.Expires.IsZero() && !now.Before(s.Expires) }
+// Expired reports whether the secret is not valid at now: its time is over (AADSTS7000222), or has not begun.
+func (s *Secret) Expired(now time.Time) bool {
+	return !s.End.IsZero() && !now.Before(s.End) || now.Before(s.Start)
+}
 
-// Secret finds the secret that text is, in constant time for each; it may be an expired one, unless another one fits.
-func (a *Application) Secret(text string, now time.Time) (found *Secret, ok bool) {
+// MatchSecret finds the secret that text is, in constant time for each; it may be an expired one, unless another one fits.
+func (a *Application) MatchSecret(text string, now time.Time) (found *Secret, ok bool) {
 	sum := sha256.Sum256([]byte(text))
 	for _, s := range a.Secrets {
 		if subtle.ConstantTimeCompare(sum[:], s.sum[:]) == 1 && (found == nil || found.Expired(now)) {
@@ -79,7 +87,7 @@ func (a *Application) Secret(text string, now time.Time) (found *Secret, ok bool
 
 // CheckSecret reports whether text is one of the application's secrets, expired or not.
 func (a *Application) CheckSecret(text string) bool {
-	_, ok := a.Secret(text, time.Time{})
+	_, ok := a.MatchSecret(text, time.Time{})
 	return ok
 }
 
@@ -91,12 +99,12 @@ type Certificate struct {
 	X5T        string // the same as an assertion's header names it: base64url (RFC 7515, section 4.1.7)
 	X5TS256    string // SHA-256, base64url (RFC 7515, section 4.1.8)
 	Key        *rsa.PublicKey
-	NotBefore  time.Time
-	Expires    time.Time
+	X509       *x509.Certificate
+	Start, End time.Time // of the credential; those of the certificate unless others are given
 }
 
-// Expired reports whether the certificate's time is over.
-func (c *Certificate) Expired(now time.Time) bool { return now.After(c.Expires) }
+// Expired reports whether the certificate is not valid at now: its time is over, or has not begun.
+func (c *Certificate) Expired(now time.Time) bool { return now.After(c.End) || now.Before(c.Start) }
 
 // Certificate finds the certificate that the header of an assertion names: by x5t#S256 or, when that is "", by x5t, which
 // Microsoft's clients also write as hexadecimal ("kid").
@@ -137,28 +145,33 @@ func newCertificate(text string) (*Certificate, error) {
 	s1, s256 := sha1.Sum(c.Raw), sha256.Sum256(c.Raw)
 	return &Certificate{
 		Thumbprint: strings.ToUpper(hex.EncodeToString(s1[:])), X5T: base64.RawURLEncoding.EncodeToString(s1[:]),
-		X5TS256: base64.RawURLEncoding.EncodeToString(s256[:]), Key: public, NotBefore: c.NotBefore, Expires: c.NotAfter,
+		X5TS256: base64.RawURLEncoding.EncodeToString(s256[:]), Key: public, X509: c, Start: c.NotBefore, End: c.NotAfter,
 	}, nil
 }
 
-// AddSecret gives the application a new client secret, which is returned and kept only as its SHA-256. The zero expires
-// means never.
-func (a *ApplicationEntry) AddSecret(name string, expires time.Time) (id, text string) {
+// AddSecret gives the application a new client secret, which is returned and kept only as its SHA-256, with its first three
+// characters as a hint. A zero start means ever since, a zero end never.
+func (a *ApplicationEntry) AddSecret(name string, start, end time.Time) (id, text string) {
 	raw := make([]byte, 32)
 	rand.Read(raw) // never fails, see crypto/rand
 	text = base64.RawURLEncoding.EncodeToString(raw)
-	e := &SecretEntry{ID: newID(), Name: name, Hash: secretHash(text)}
-	if !expires.IsZero() {
-		e.Expires = expires.UTC().Format(time.RFC3339)
-	}
+	e := &SecretEntry{ID: newID(), Name: name, Hint: text[:3], Hash: secretHash(text), Starts: written(start), Expires: written(end)}
 	a.Public = false
 	a.Secrets = append(a.Secrets, e)
 	return e.ID, text
 }
 
-// AddCertificate gives the application a certificate, as PEM.
-func (a *ApplicationEntry) AddCertificate(name, text string) (id string) {
-	e := &CertificateEntry{ID: newID(), Name: name, PEM: text}
+// written is t as an entry holds it; "" for the zero time.
+func written(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339Nano)
+}
+
+// AddCertificate gives the application a certificate, as PEM. Zero times are those of the certificate.
+func (a *ApplicationEntry) AddCertificate(name, text string, start, end time.Time) (id string) {
+	e := &CertificateEntry{ID: newID(), Name: name, PEM: text, Starts: written(start), Expires: written(end)}
 	a.Public = false
 	a.Certificates = append(a.Certificates, e)
 	return e.ID

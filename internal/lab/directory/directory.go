@@ -125,6 +125,8 @@ type User struct {
 	Home   *User // nil for an account at home; the person's own account for a guest
 	// Disabled is of this account: a guest may be disabled where the person is not.
 	Disabled bool
+	// Administrator is of this account: who may agree to applications for everybody in Tenant.
+	Administrator bool
 	// Locked, PasswordExpired and MustChange are of the person's account at home; always false for a guest.
 	Locked          bool // after wrong passwords, until an administrator unlocks it
 	PasswordExpired bool // the password was right and is too old

@@ -53,6 +53,7 @@ type (
 		Locked          bool   `yaml:"locked" json:"locked,omitempty"`
 		PasswordExpired bool   `yaml:"password-expired" json:"password-expired,omitempty"`
 		MustChange      bool   `yaml:"must-change" json:"must-change,omitempty"`
+		Administrator   bool   `yaml:"administrator" json:"administrator,omitempty"`
 	}
 	// GroupEntry is one group. Members are user principal names (of guests, the names at home) or object ids of accounts
 	// and groups of the same tenant.
@@ -94,7 +95,11 @@ type (
 		Secrets      []*SecretEntry      `yaml:"secrets" json:"secrets,omitempty"`
 		Certificates []*CertificateEntry `yaml:"certificates" json:"certificates,omitempty"`
 		Redirects    []string            `yaml:"redirects" json:"redirects,omitempty"`
-		Principals   []*PrincipalEntry   `yaml:"principals" json:"principals,omitempty"`
+		Identifiers  []string            `yaml:"identifiers" json:"identifiers,omitempty"` // application id URIs
+		// Permissions are application permissions of Microsoft Graph, granted wherever the application is; none:
+		// User.Read.All alone.
+		Permissions []string          `yaml:"permissions" json:"permissions,omitempty"`
+		Principals  []*PrincipalEntry `yaml:"principals" json:"principals,omitempty"`
 	}
 	// SecretEntry is one client secret. Secret is text, never kept; Hash its SHA-256, hexadecimal.
 	SecretEntry struct {
@@ -102,13 +107,18 @@ type (
 		Name    string `yaml:"name" json:"name,omitempty"`
 		Secret  string `yaml:"secret" json:"-"`
 		Hash    string `yaml:"sha256" json:"sha256,omitempty"`
-		Expires string `yaml:"expires" json:"expires,omitempty"` // a date or a time (RFC 3339); "": never
+		Hint    string `yaml:"-" json:"hint,omitempty"`
+		Starts  string `yaml:"starts" json:"starts,omitempty"`   // a date or a time (RFC 3339); "": ever since
+		Expires string `yaml:"expires" json:"expires,omitempty"` // likewise; "": never
 	}
 	// CertificateEntry is the public half of one client certificate.
 	CertificateEntry struct {
 		ID   string `yaml:"id" json:"id"`
 		Name string `yaml:"name" json:"name,omitempty"`
 		PEM  string `yaml:"pem" json:"pem"`
+		// Starts and Expires are dates or times (RFC 3339); "": those of the certificate.
+		Starts  string `yaml:"starts" json:"starts,omitempty"`
+		Expires string `yaml:"expires" json:"expires,omitempty"`
 	}
 	// PrincipalEntry is an application's service principal in one tenant, and who there has agreed to it.
 	PrincipalEntry struct {

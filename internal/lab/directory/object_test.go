@@ -150,13 +150,13 @@ func TestCredentials(t *testing.T) {
 		}
 	}
 	change(func(a *ApplicationEntry) error {
-		madeID, made = a.AddSecret("made", now.Add(time.Hour))
-		certID = a.AddCertificate("made", text)
+		madeID, made = a.AddSecret("made", time.Time{}, now.Add(time.Hour))
+		certID = a.AddCertificate("made", text, time.Time{}, time.Time{})
 		return nil
 	})
 	a, _ := s.Current().Application(service)
-	found, ok := a.Secret(made, now)
-	if !ok || found.ID != madeID || found.Expired(now) || !found.Expired(now.Add(time.Hour)) || len(made) != 43 || !a.CheckSecret("lab-secret-not-for-production") {
+	found, ok := a.MatchSecret(made, now)
+	if !ok || found.ID != madeID || found.Expired(now) || !found.Expired(now.Add(time.Hour)) || len(made) != 43 || found.Hint != made[:3] || !a.CheckSecret("lab-secret-not-for-production") {
 		t.Errorf("%+v", found)
 	}
 	sum := sha1.Sum(der)
