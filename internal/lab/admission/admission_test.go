@@ -162,6 +162,45 @@ func TestPartnerRuleByUserAndApplication(t *testing.T) {
 	}
 }
 
+// The shipped policy with a group: of Fabrikam, its members alone; of tenants without a rule, one application alone.
+func TestRulesByGroupAndDefault(t *testing.T) {
+	d := shipped(t)
+	signal := Read(v2(contoso+":5e1f7c20-9b3a-4d86-a1c5-3f7e2d4b6a81"), Entra)
+	application := func(id string) *directory.Application { a, _ := d.Application(id); return a }
+	service, desktop := application("4a8c0e26-3d5f-4b79-8ace-7f1b3d5e9c20"), application("2f6b8d04-1c3e-4a57-b9d8-6e0f2a4c8b10")
+	for _, c := range []struct {
+		name   string
+		upn    string
+		app    *directory.Application
+		code   int
+		nested bool
+	}{
+		{"in-the-group", "dave@fabrikam.com", desktop, 0, false},
+		{"not-in-the-group", "bob@fabrikam.com", desktop, CodeV2, false},
+		{"default-with-the-application", "carol@northwindtraders.com", service, 0, false},
+		{"default-with-another-application", "carol@northwindtraders.com", desktop, CodeV2, false},
+		{"default-before-the-application-is-known", "carol@northwindtraders.com", nil, 0, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p, _ := d.Person(c.upn)
+			v := Judge(d, signal, Subject{Resource: p.Tenant, Home: p.Tenant, Person: p, Application: c.app})
+			if v.Code != c.code || slices.Contains(v.Assumptions, directory.AssumedNestedGroups) != c.nested {
+				t.Errorf("%+v", v)
+			}
+		})
+	}
+	fabrikam, _ := d.Tenant("fabrikam.com")
+	if v := Judge(d, signal, Subject{Resource: fabrikam, Home: fabrikam, Application: desktop}); !v.Admitted() {
+		t.Errorf("before the person is known: %+v", v)
+	}
+	staff, hanako := "2a6e8c04-7b1d-4f93-85c2-9d0e1f2a3b02", "hanako@contoso.com" // in a group within it
+	p, _ := d.Person(hanako)
+	about, nested := applies(directory.Rule{Allow: true, Groups: []string{staff}}, Subject{Person: p})
+	if !about || !nested {
+		t.Errorf("a group within a group: %v %v", about, nested)
+	}
+}
+
 func TestJudgeConsumer(t *testing.T) {
 	d := shipped(t)
 	frank, _ := d.Person("frank@live.com")

@@ -91,20 +91,29 @@ func judgeV2(dir *directory.Directory, s Signal, sub Subject) Verdict {
 		return Verdict{Code: CodeV2, Denied: sub.Resource, Assumptions: []string{directory.AssumedPrincipalsBlocked}}
 	}
 	rule, partner := policy.Partners[sub.Resource.ID]
-	if !partner && !policy.Allow || partner && applies(rule, sub) != rule.Allow {
+	if !partner {
+		rule = policy.Default
+	}
+	about, nested := applies(rule, sub)
+	if nested {
+		v.Assumptions = append(v.Assumptions, directory.AssumedNestedGroups)
+	}
+	if about != rule.Allow {
 		return Verdict{Code: CodeV2, Denied: sub.Resource, Assumptions: v.Assumptions}
 	}
 	return v
 }
 
-// applies reports whether r speaks of sub: its lists name the user and the application, or are empty. What is not
-// known yet is taken to the subject's favour; it is tested again when it is known.
-func applies(r directory.Rule, sub Subject) bool {
-	if sub.Person == nil && len(r.Users) > 0 || sub.Application == nil && len(r.Applications) > 0 {
-		return r.Allow
+// applies reports whether r speaks of sub: its lists name the user (or a group of the user) and the application, or are
+// empty; nested tells that only a group within a named group does. What is not known yet is taken to the subject's favour;
+// it is tested again when it is known.
+func applies(r directory.Rule, sub Subject) (about, nested bool) {
+	if sub.Person == nil && len(r.Users)+len(r.Groups) > 0 || sub.Application == nil && len(r.Applications) > 0 {
+		return r.Allow, false
 	}
-	return (len(r.Users) == 0 || slices.Contains(r.Users, sub.Person.UPN)) &&
-		(len(r.Applications) == 0 || slices.Contains(r.Applications, sub.Application.ID))
+	named, nested := r.Names(sub.Person)
+	about = named && (len(r.Applications) == 0 || slices.Contains(r.Applications, sub.Application.ID))
+	return about, nested && about
 }
 
 // JudgeConsumer tests a personal account at the consumers' own sign-in. Blocked tells that the consumers' page
