@@ -241,10 +241,10 @@ func (b *builder) accounts(path string, t *Tenant, f *TenantEntry) {
 			ID: b.id(path+".id", &e.ID, t.ID, e.UPN), UPN: e.UPN, Name: b.named(path+".name", e.Name, false), Mail: b.named(path+".mail", e.Mail, false), Tenant: t, turns: b.turns,
 			Disabled: e.Disabled, Locked: e.Locked, PasswordExpired: e.PasswordExpired, MustChange: e.MustChange, Administrator: e.Administrator,
 		}
-		local, domain, ok := strings.Cut(e.UPN, "@")
+		domain := suffix(e.UPN)
 		of, known := b.d.tenants[domain]
 		switch {
-		case len(e.UPN) > maxText || !ok || local == "" || strings.ContainsAny(e.UPN, " \t\r\n\"<>"), strings.Contains(domain, "@"):
+		case !isUPN(e.UPN):
 			b.bad(path+".upn", "not-upn", "value", e.UPN)
 		case t.Kind == Organisation && of != t, known && of != t:
 			b.bad(path+".upn", "wrong-suffix", "value", e.UPN, "tenant", t.Name)
@@ -256,6 +256,18 @@ func (b *builder) accounts(path string, t *Tenant, f *TenantEntry) {
 		b.d.people[e.UPN] = u
 		b.join(path, t, u)
 	}
+}
+
+// isUPN reports whether upn, folded, can be a user principal name: at most 113 characters, 64 of them before the @ and 48
+// behind it, letters, digits and ' . - _ ! # ^ ~ without a dot at either end (what provisioning guides of third parties
+// give as Entra ID's limits; assumed).
+func isUPN(upn string) bool {
+	local, domain, ok := strings.Cut(upn, "@")
+	if !ok || len(upn) > 113 || local == "" || len(local) > 64 || len(domain) > 48 || local[0] == '.' || local[len(local)-1] == '.' {
+		return false
+	}
+	h, err := endpoint.ParseHost(domain)
+	return err == nil && string(h) == domain && strings.Trim(local, "abcdefghijklmnopqrstuvwxyz0123456789'.-_!#^~") == ""
 }
 
 // join puts u into t.
