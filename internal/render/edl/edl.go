@@ -72,7 +72,7 @@ func (t Target) Render(in render.Input, m *render.Model) (render.Output, error) 
 	}
 	out.Files = differences(old, now)
 	if len(out.Files) == 0 {
-		out.Files = []render.File{{Name: "unchanged.txt", Type: kind}}
+		out.Files = []render.File{{Name: "unchanged.txt", Type: kind, Body: []byte("# Nothing changed.\n"), Comment: "#"}}
 	}
 	return out, nil
 }
