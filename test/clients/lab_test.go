@@ -80,9 +80,7 @@ func TestLabRemembersUntilItIsReset(t *testing.T) {
 	if s := c.labStatus(t); !s.Running || s.Tenants[0].Name != "Tailspin" {
 		t.Errorf("after the next start: %+v", s)
 	}
-	if !strings.Contains(c.log.String(), "lab reset") {
-		t.Errorf("the start does not say that lab.yaml has changed:\n%s", c.log)
-	}
+	await(t, "the log's word that lab.yaml has changed", func() bool { return strings.Contains(c.log.String(), "lab reset") })
 	c.end(t)
 	if r := c.sekisho(t, "lab", "reset"); r.code != 2 || !strings.Contains(r.out, "state.db") || !strings.Contains(r.err, "--yes") {
 		t.Errorf("a reset that nobody confirmed: exit code %d\n%s%s", r.code, r.out, r.err)

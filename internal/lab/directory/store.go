@@ -24,6 +24,7 @@ type Store struct {
 	mu      sync.Mutex // one change at a time
 	db      *state.DB  // nil: kept in memory alone
 	kept    map[string][]byte
+	stale   bool // kept may not be what db holds
 	source  string
 	edited  bool
 	turns   turns // shared by all snapshots
@@ -120,6 +121,11 @@ func (s *Store) keep(ctx context.Context, d *Draft) error {
 	if s.db == nil {
 		return nil
 	}
+	if s.stale {
+		if err := s.reread(ctx); err != nil {
+			return err
+		}
+	}
 	now := map[string][]byte{}
 	r := rest{Format: format, Source: s.source, Assumptions: d.Assumptions}
 	var errs []error
@@ -152,18 +158,29 @@ func (s *Store) keep(ctx context.Context, d *Draft) error {
 		}
 	}
 	if err := s.db.PutAll(ctx, kind, changed...); err != nil {
+		s.stale = true // a commit that was cut short may have happened all the same
 		return err
 	}
 	s.kept = now
 	return nil
 }
 
-// load reads what is kept; nil when there is nothing.
-func (s *Store) load(ctx context.Context) (*Directory, error) {
+// reread notes what db holds.
+func (s *Store) reread(ctx context.Context) error {
+	kept := map[string][]byte{}
 	if err := s.db.All(ctx, kind, func(key string, value []byte) error {
-		s.kept[key] = value
+		kept[key] = value
 		return nil
 	}); err != nil {
+		return err
+	}
+	s.kept, s.stale = kept, false
+	return nil
+}
+
+// load reads what is kept; nil when there is nothing.
+func (s *Store) load(ctx context.Context) (*Directory, error) {
+	if err := s.reread(ctx); err != nil {
 		return nil, err
 	}
 	if len(s.kept) == 0 {

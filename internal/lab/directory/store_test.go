@@ -105,6 +105,21 @@ func TestAChangeThatFailsChangesNothing(t *testing.T) {
 			t.Errorf("%s: the directory changed", name)
 		}
 	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Change(gone, func(d *Draft) error { return d.AddDomain("contoso.com", "late.example") }); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	if err := s.Change(t.Context(), func(d *Draft) error { return d.AddDomain("fabrikam.com", "next.example") }); err != nil {
+		t.Errorf("after a change that was given up: %v", err)
+	}
+	again, err := OpenStore(t.Context(), db, "lab.yaml", shipped)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := again.Current(); len(d.Claims("late.example")) != 0 || len(d.Claims("next.example")) != 1 {
+		t.Error("what is kept is not what counts")
+	}
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
