@@ -36,7 +36,7 @@ func (Target) Options() []render.Option {
 	return flow.Options(render.Option{Name: optionMax, Kind: render.Number, Default: "50000"})
 }
 
-// Render returns in-use.ip.txt, in-use.fqdn.txt and in-use.url.txt, then the lists for one set of ports each. With
+// Render returns in-use.ip.txt, in-use.fqdn.txt and in-use.url.txt (not for clients), then the lists for one set of ports each. With
 // Input.Before each list has two files, of what was added and what was removed.
 func (t Target) Render(in render.Input, m *render.Model) (render.Output, error) {
 	var out render.Output
@@ -81,7 +81,11 @@ const kind = "text/plain; charset=utf-8"
 
 // lists are the lists of in that have an entry, and what the feeds among them leave out.
 func lists(in render.Input, plan *flow.Plan) (files []render.File, found finding.List, err error) {
-	for _, k := range []feed.Kind{feed.IP, feed.FQDN, feed.URL} {
+	kinds := []feed.Kind{feed.IP, feed.FQDN, feed.URL}
+	if plan.Clients {
+		kinds = nil // the feeds are of everything, what is for the gateway alone included
+	}
+	for _, k := range kinds {
 		name := feed.InUse + "." + string(k) + ".txt"
 		e, err := feed.List(in.Program.Catalog(), in.Program.Features(), name, in.Tags)
 		if err != nil {

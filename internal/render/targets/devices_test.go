@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"maps"
 	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -179,6 +182,49 @@ func TestLimitsAreKept(t *testing.T) {
 			var problem *finding.Problem
 			if !errors.As(err, &problem) || problem.Findings[0].Code != "flow.over-limit" || problem.Findings[0].Args["option"] != o || len(out.Files) > 0 {
 				t.Errorf("%s --%s=1: %d files, error %v", name, o, len(out.Files), err)
+			}
+		}
+	}
+}
+
+var externalList = regexp.MustCompile(`(?m)^set external-list (\S+) type (url|ip) url "http://proxy\.example\.com:3180/render/edl/([^"?]*)(\?[^"]*)?"$`)
+
+// TestListsThatFirewallsFetchAreThere: each list that the commands for PAN-OS name is one that the target edl has, with what
+// the commands would otherwise say themselves; what is for the gateway alone is in none for clients.
+func TestListsThatFirewallsFetchAreThere(t *testing.T) {
+	in := fixture(t, "2", nil)
+	in.PACURL = "http://proxy.example.com:3180/proxy.pac"
+	for _, given := range []map[string][]string{nil, {"for": {"clients"}}, {"for": {"clients"}, "inbound-to": {"198.51.100.7", "2001:db8:1::7"}}} {
+		found := externalList.FindAllStringSubmatch(text(must(t, "panos", in, given)), -1)
+		if len(found) < 8 {
+			t.Fatalf("%v: %d lists", given, len(found))
+		}
+		static := map[string][]string{"static": {"true"}}
+		maps.Copy(static, given)
+		commands := text(must(t, "panos", in, static))
+		for _, m := range found {
+			query, err := url.ParseQuery(strings.TrimPrefix(m[4], "?"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			lists := must(t, "edl", in, query)
+			i := slices.IndexFunc(lists.Files, func(f render.File) bool { return f.Name == m[3] })
+			if i < 0 {
+				t.Errorf("%v: no list %s", given, m[3])
+				continue
+			}
+			for line := range strings.Lines(string(lists.Files[i].Body)) {
+				line = strings.TrimSpace(line)
+				want := "set profiles custom-url-category " + m[1] + " list " + line + "\n"
+				if m[2] == "ip" {
+					want = "set address sekisho-" + strings.NewReplacer(":", "-", "/", "_").Replace(line) + " ip-netmask " + line + "\n"
+				}
+				if !strings.Contains(commands, want) {
+					t.Errorf("%v: %s has %q, which the commands have not", given, m[3], line)
+				}
+			}
+			if given != nil && strings.Contains(text(lists), "login.cloud.example") {
+				t.Errorf("lists for clients:\n%s", text(lists))
 			}
 		}
 	}
