@@ -198,9 +198,13 @@ func (b *builder) tenant(path string, f *TenantEntry) {
 		}
 		t.Domains = append(t.Domains, domain)
 	}
-	if standard == "" { // the initial domain is the default one until another one is made it
-		for i := range t.Domains {
-			t.Domains[i].Default = t.Domains[i].Initial
+	if standard == "" { // until another one is made it: the initial domain, or else the first that is verified
+		i := slices.IndexFunc(t.Domains, func(o Domain) bool { return o.Initial })
+		if i < 0 {
+			i = slices.IndexFunc(t.Domains, func(o Domain) bool { return o.Verified })
+		}
+		if i >= 0 {
+			t.Domains[i].Default = true
 		}
 	}
 	b.d.Tenants = append(b.d.Tenants, t)

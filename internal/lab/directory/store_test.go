@@ -166,6 +166,23 @@ func TestDomains(t *testing.T) {
 	}
 }
 
+func TestDefaultDomain(t *testing.T) {
+	for domains, want := range map[string]string{
+		"{name: a.example}": "",
+		"{name: a.example}, {name: b.example, verified: true}, {name: c.example, verified: true}": "b.example",
+		"{name: a.example, verified: true}, {name: b.example, initial: true}":                     "b.example",
+		"{name: a.example, verified: true, default: true}, {name: b.example, initial: true}":      "a.example",
+	} {
+		d, err := Parse("lab.yaml", []byte("version: 1\ntenants: [{name: A, domains: ["+domains+"]}]\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := d.Tenants[0].Default(); got != want {
+			t.Errorf("%s: %q, want %q", domains, got, want)
+		}
+	}
+}
+
 func TestChangesTakeTurns(t *testing.T) {
 	s, _ := openStore(t, "", shipped)
 	var wg sync.WaitGroup
