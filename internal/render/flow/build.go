@@ -18,9 +18,12 @@ type builder struct {
 	plan   *Plan
 	device Device
 	snap   *catalog.Snapshot
+	inUse  []catalog.FeatureID
 
 	addressed map[string]bool // claims that list addresses, or tags that the device knows
 	named     map[string]bool // claims that name hosts
+	permitted map[string]bool // those of them with a name that the policy does not refuse
+	tagged    []*catalog.Set  // rows with service tags, for a device that knows them
 	fallback  map[string]endpoint.Ports
 	located   map[endpoint.Pattern]endpoint.Ports // hosts that some row lists addresses for
 	names     map[nameKey]endpoint.Ports
@@ -66,13 +69,23 @@ func origin(r *render.Row) string {
 
 // rows gathers names, then the addresses of rows whose names did not do.
 func (b *builder) rows(m *render.Model) {
-	b.named, b.fallback, b.located = map[string]bool{}, map[string]endpoint.Ports{}, map[endpoint.Pattern]endpoint.Ports{}
+	b.named, b.permitted = map[string]bool{}, map[string]bool{}
+	b.fallback, b.located = map[string]endpoint.Ports{}, map[endpoint.Pattern]endpoint.Ports{}
 	for i := range m.Rows {
 		switch r := &m.Rows[i]; r.Kind {
 		case render.PrefixRow:
 			b.addressed[origin(r)] = true
 		case render.HostRow, render.URLRow:
 			b.named[origin(r)] = true
+			if r.Road != render.Refused {
+				b.permitted[origin(r)] = true
+			}
+		}
+	}
+	if b.device.Tags {
+		b.tagged = b.withTags()
+		for _, set := range b.tagged {
+			b.addressed[set.ID.String()] = true
 		}
 	}
 	for i := range m.Rows {
@@ -95,9 +108,7 @@ func (b *builder) rows(m *render.Model) {
 			b.prefix(r)
 		}
 	}
-	if b.device.Tags {
-		b.serviceTags(m)
-	}
+	b.serviceTags()
 }
 
 // ends says between whom a row without an end is.
@@ -142,7 +153,10 @@ func (b *builder) host(r *render.Row) {
 
 // byAddress returns the ports on which the addresses of a row are needed.
 func (b *builder) byAddress(r *render.Row) endpoint.Ports {
-	if b.device.Names == nil || r.Direction == catalog.Inbound || !b.named[origin(r)] {
+	switch {
+	case b.named[origin(r)] && !b.permitted[origin(r)]:
+		return nil // the policy refuses every name of the row
+	case b.device.Names == nil || r.Direction == catalog.Inbound || !b.named[origin(r)]:
 		return r.Ports
 	}
 	return both(r.Ports, b.fallback[origin(r)])
@@ -164,24 +178,14 @@ func (b *builder) prefix(r *render.Row) {
 	}
 }
 
-// serviceTags takes tags by name: whether somebody imported their addresses does not matter.
-func (b *builder) serviceTags(m *render.Model) {
-	seen := map[string]bool{}
-	var features []catalog.FeatureID
-	for _, r := range m.Rows {
-		features = append(features, r.Features...)
-	}
-	for _, tag := range m.MissingTags {
-		seen[tag] = true // a row that has nothing but a missing tag is not in the model
-	}
-	for _, set := range b.snap.Sets() {
-		if len(set.Tags) == 0 || set.Applies != catalog.Yes || !set.Withdrawn.IsZero() {
-			continue
-		}
-		inUse := slices.ContainsFunc(b.snap.FeaturesOf(set.ID), func(f catalog.FeatureID) bool { return slices.Contains(features, f) })
-		if !inUse && !slices.ContainsFunc(set.Tags, func(t string) bool { return seen[t] }) {
-			continue
-		}
+// withTags returns the rows in use that name service tags. Whether somebody imported their addresses does not matter.
+func (b *builder) withTags() []*catalog.Set {
+	return slices.DeleteFunc(b.snap.SetsOf(b.inUse...), func(set *catalog.Set) bool { return len(set.Tags) == 0 || set.Applies != catalog.Yes })
+}
+
+// serviceTags takes the tags of those rows by name.
+func (b *builder) serviceTags() {
+	for _, set := range b.tagged {
 		r := render.Row{Kind: render.PrefixRow, Claim: set.ID, Ports: set.Ports, Direction: set.Direction}
 		ports := b.byAddress(&r)
 		for _, tag := range set.Tags {

@@ -119,7 +119,7 @@ func New(in render.Input, m *render.Model, d Device) (*Plan, error) {
 	if err := addresses(OptionInbound, in.Options.List(OptionInbound), &p.Targets); err != nil {
 		return nil, err
 	}
-	b := builder{plan: p, device: d, snap: in.Program.Catalog(), addressed: map[string]bool{}, names: map[nameKey]endpoint.Ports{}, nets: map[netKey]endpoint.Ports{}, tags: map[tagKey]endpoint.Ports{}}
+	b := builder{plan: p, device: d, snap: in.Program.Catalog(), inUse: in.Program.Features(), addressed: map[string]bool{}, names: map[nameKey]endpoint.Ports{}, nets: map[netKey]endpoint.Ports{}, tags: map[tagKey]endpoint.Ports{}}
 	b.rows(m)
 	b.refusals()
 	b.flows()

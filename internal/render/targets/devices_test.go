@@ -320,3 +320,23 @@ func large(t *testing.T, n int) render.Input {
 	in.Tags = func(_, _ string) ([]netip.Prefix, bool) { return list, true }
 	return in
 }
+
+// TestTagsOfFeaturesInUseAlone: a service tag that nobody imported stands in the security group by its name, with the ports of
+// rows in use alone; the addresses of a row stay while one of its names is open.
+func TestTagsOfFeaturesInUseAlone(t *testing.T) {
+	in := everything(t)
+	spec := policy.Spec{Features: []policy.At{{Text: "entra.provisioning"}}, Hosts: []policy.HostSpec{{Pattern: policy.At{Text: "*.own.example"}}}}
+	p, found := policy.Compile(spec, in.Program.Catalog())
+	if p == nil {
+		t.Fatalf("%+v", found)
+	}
+	in.Program, in.Tags = p, nil
+	body := text(must(t, "azure", in, map[string][]string{"resource": {"nsg"}, "inbound-to": {"198.51.100.7"}}))
+	if strings.Count(body, `"sourceAddressPrefix": "AzureActiveDirectory"`) != 1 || strings.Contains(body, `"destinationAddressPrefix": "Azure`) {
+		t.Errorf("%s", body)
+	}
+	closed := text(must(t, "nftables", fixture(t, "1", func(s *policy.Spec) { s.Rings, s.Aliases = nil, nil }), nil))
+	if !strings.Contains(closed, "20.190.128.0/18") {
+		t.Error("a row with names that are open has lost its addresses") // *.cloud.example of the same row is open
+	}
+}
