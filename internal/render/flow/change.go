@@ -1,7 +1,6 @@
 package flow
 
 import (
-	"cmp"
 	"slices"
 
 	"sekisho/internal/render"
@@ -102,9 +101,4 @@ func Difference(before, after []Object) (removed, changed []Object) {
 	}
 	slices.Reverse(removed)
 	return removed, changed
-}
-
-// ByID sorts objects.
-func ByID(list []Object) {
-	slices.SortStableFunc(list, func(x, y Object) int { return cmp.Compare(x.ID, y.ID) })
 }

@@ -45,6 +45,8 @@ type Device struct {
 	// Refuses: the device tells hosts apart by the name that was asked for, so that a refusal ahead of a wildcard works. A
 	// device that resolves names to addresses cannot.
 	Refuses bool
+	// Local: the rules are those of the machine that connects, so that its own address need not be told.
+	Local bool
 	// NoIPv6: it has no rules for IPv6.
 	NoIPv6 bool
 	// Tags: the device knows Azure service tags by their name. The prefixes of a row's tags are then not used.
@@ -84,6 +86,8 @@ type Plan struct {
 	Targets []netip.Prefix
 	// Uninspected are the names among the flows that must not be inspected, sorted; a child of another is not there.
 	Uninspected []endpoint.Pattern
+	// Local: the device is the machine that connects.
+	Local bool
 	// Clients: the plan is for clients, not for the gateway.
 	Clients bool
 }
@@ -106,8 +110,8 @@ func Options(more ...render.Option) []render.Option {
 
 // New plans what a device is told. It returns a *finding.Problem when an option does not fit or when nothing is left.
 func New(in render.Input, m *render.Model, d Device) (*Plan, error) {
-	p := &Plan{Clients: in.Options.Text(OptionFor) == "clients", Sources: in.GatewayNets}
-	if p.Clients {
+	p := &Plan{Local: d.Local, Clients: in.Options.Text(OptionFor) == "clients", Sources: in.GatewayNets}
+	if p.Clients || p.Local {
 		p.Sources = nil
 	}
 	if list := in.Options.List(OptionSource); len(list) > 0 {

@@ -49,8 +49,11 @@ func (p *Plan) Comments() []string {
 		who = "clients, which reach everything else through the gateway"
 	}
 	from := "ANY SOURCE (say with source from where)"
-	if len(p.Sources) > 0 {
+	switch {
+	case len(p.Sources) > 0:
 		from = "from " + Join(p.Sources, ", ")
+	case p.Local:
+		from = "on the machine itself"
 	}
 	out := []string{"For " + who + ", " + from + "."}
 	if len(p.Targets) > 0 {
@@ -114,7 +117,7 @@ func (p *Plan) Findings(target string) finding.List {
 		}
 		out = append(out, finding.New("flow.unsaid-"+string(o), severity, finding.Pos{}, "target", target, "count", strconv.Itoa(n), "values", strings.Join(values, ", "), "more", more))
 	}
-	if len(p.Sources) == 0 && !p.Clients {
+	if len(p.Sources) == 0 && !p.Clients && !p.Local {
 		out = append(out, finding.New("flow.any-source", finding.Warning, finding.Pos{}, "target", target))
 	}
 	return out

@@ -102,7 +102,7 @@ func (t Target) Render(in render.Input, m *render.Model) (render.Output, error) 
 	head := append(render.Header(in, t.Name()), flow.Unverified(pages...)...)
 	w.WriteString(render.Comment("#", append(head, plan.Comments()...)...))
 	w.WriteString(render.Comment("#", "Names are resolved: clients must use the DNS servers of the firewall, in plain DNS that passes through it.",
-		"Every host at the addresses of a name is open with it. New policies stand last: move them before those that deny.",
+		"They stand for IPv4 alone. Every host at the addresses of a name is open with it. New policies stand last: move them before those that deny.",
 		"Use the SSL/SSH profile \"sekisho\" where you inspect."))
 	if before := flow.Earlier(in, device); before != nil {
 		old, err := s.objects(before)

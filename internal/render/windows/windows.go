@@ -46,9 +46,11 @@ func (Target) Options() []render.Option {
 	return flow.Options(render.Option{Name: optionAddresses, Kind: render.Number, Default: "1000"}, render.Option{Name: optionRules, Kind: render.Number})
 }
 
+var device = flow.Device{Local: true}
+
 // Render returns sekisho-firewall.ps1.
 func (t Target) Render(in render.Input, m *render.Model) (render.Output, error) {
-	plan, err := flow.New(in, m, flow.Device{})
+	plan, err := flow.New(in, m, device)
 	if err != nil {
 		return render.Output{}, err
 	}
@@ -64,7 +66,7 @@ func (t Target) Render(in render.Input, m *render.Model) (render.Output, error) 
 	w.WriteString(render.Comment("#", "The Windows firewall takes no names. Outbound rules mean something where the profile's default is Block:",
 		"  Set-NetFirewallProfile -All -DefaultOutboundAction Block"))
 	w.WriteString("#Requires -RunAsAdministrator\n#Requires -Modules NetSecurity\n$ErrorActionPreference = 'Stop'\n")
-	if before := flow.Earlier(in, flow.Device{}); before != nil {
+	if before := flow.Earlier(in, device); before != nil {
 		removed, changed := flow.Difference(rules(before, most), now)
 		for _, o := range slices.Concat(removed, changed) {
 			w.WriteString(o.Remove)
