@@ -15,7 +15,8 @@ import (
 var firewallDevice = flow.Device{Refuses: true, NoIPv6: true, Tags: true, Names: firewallNames}
 
 // firewallNames: application rules see HTTP on 80 and TLS on 443 and take "*.example.com", where the asterisk stands for
-// anything; at the left of a text without a dot it would match the text itself too, which is more than the row says.
+// anything; at the left of a text without a dot it would match the text itself too, which is more than the row says where
+// the text is a name.
 // Network rules take single names on any port.
 func firewallNames(p endpoint.Pattern, r endpoint.PortRange) flow.Obstacle {
 	switch {
@@ -25,6 +26,11 @@ func firewallNames(p endpoint.Pattern, r endpoint.PortRange) flow.Obstacle {
 		return flow.BadPort
 	case p.Kind() == endpoint.Suffix:
 		return flow.None
+	case p.Kind() == endpoint.Glued:
+		// "*-files.example.com": the text behind the star is no name that anybody could ask for.
+		if _, err := endpoint.ParseHost(p.String()[1:]); err != nil {
+			return flow.None
+		}
 	}
 	return flow.BadPattern
 }

@@ -39,6 +39,7 @@ func (Target) Since() {}
 const (
 	optionFrom      = "srcintf" // interfaces or zones of outbound policies; those of inbound ones are the other way round
 	optionTo        = "dstintf"
+	optionNAT       = "nat"           // source NAT on outbound policies
 	optionAddresses = "max-addresses" // objects of either family
 	optionMembers   = "max-members"   // of a group; more are spread over several
 	optionExempt    = "max-exempt"    // entries of ssl-exempt
@@ -51,6 +52,7 @@ func (Target) Options() []render.Option {
 	return flow.Options(
 		render.Option{Name: optionFrom, Default: "any"},
 		render.Option{Name: optionTo, Default: "any"},
+		render.Option{Name: optionNAT, Kind: render.Flag},
 		render.Option{Name: optionAddresses, Kind: render.Number, Default: "5000"},
 		render.Option{Name: optionMembers, Kind: render.Number, Default: "600"},
 		render.Option{Name: optionExempt, Kind: render.Number, Default: "512"},
@@ -69,7 +71,7 @@ var port = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,34}$`)
 
 // Render returns sekisho.fortios.txt.
 func (t Target) Render(in render.Input, m *render.Model) (render.Output, error) {
-	s := script{from: in.Options.Text(optionFrom), to: in.Options.Text(optionTo), members: max(in.Options.Int(optionMembers), 1)}
+	s := script{from: in.Options.Text(optionFrom), to: in.Options.Text(optionTo), members: max(in.Options.Int(optionMembers), 1), nat: in.Options.Bool(optionNAT)}
 	for option, value := range map[string]string{optionFrom: s.from, optionTo: s.to} {
 		if !port.MatchString(value) {
 			return render.Output{}, finding.Fail("flow.name", nil, "target", t.Name(), "option", option, "value", render.OneLine(value), "form", port.String())

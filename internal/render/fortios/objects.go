@@ -39,6 +39,7 @@ type object struct {
 type script struct {
 	from, to string
 	members  int
+	nat      bool
 
 	list  []object
 	known map[string]bool
@@ -119,6 +120,9 @@ func (s *script) flow(p *flow.Plan, f flow.Flow) error {
 		}
 	}
 	lines = append(lines, "set action accept", `set schedule "always"`, "set service "+quote(s.service(f.Ports)), "set logtraffic all")
+	if s.nat && f.Direction == catalog.Outbound {
+		lines = append(lines, "set nat enable")
+	}
 	number := strconv.FormatUint(firstPolicy+uint64(crc32.ChecksumIEEE([]byte(name)))%policies, 10)
 	if other, taken := s.byID[number]; taken {
 		return finding.Fail("flow.collision", nil, "target", "fortios", "value", number, "first", other, "second", name)
