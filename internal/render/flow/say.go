@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"math"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -154,6 +155,14 @@ func Check(target string, o render.Options, limits ...Limit) (finding.List, erro
 		}
 	}
 	return out, nil
+}
+
+// Size is the number that an option sets for the size of one thing (a rule, a group); 0 there stands for any size.
+func Size(o render.Options, option string) int {
+	if n := o.Int(option); n > 0 {
+		return n
+	}
+	return math.MaxInt32
 }
 
 // Join prints list with a separator between.

@@ -71,7 +71,7 @@ var port = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,34}$`)
 
 // Render returns sekisho.fortios.txt.
 func (t Target) Render(in render.Input, m *render.Model) (render.Output, error) {
-	s := script{from: in.Options.Text(optionFrom), to: in.Options.Text(optionTo), members: max(in.Options.Int(optionMembers), 1), nat: in.Options.Bool(optionNAT)}
+	s := script{from: in.Options.Text(optionFrom), to: in.Options.Text(optionTo), members: flow.Size(in.Options, optionMembers), nat: in.Options.Bool(optionNAT)}
 	for option, value := range map[string]string{optionFrom: s.from, optionTo: s.to} {
 		if !port.MatchString(value) {
 			return render.Output{}, finding.Fail("flow.name", nil, "target", t.Name(), "option", option, "value", render.OneLine(value), "form", port.String())

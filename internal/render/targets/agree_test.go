@@ -165,6 +165,49 @@ func TestNamesAgreeWithThePolicy(t *testing.T) {
 	}
 }
 
+// TestClientsGetNothingOfTheGateway: a device that opens for clients opens less than the policy permits, and neither a
+// sign-in host, nor a host of another class, nor an address of the sign-in hosts.
+func TestClientsGetNothingOfTheGateway(t *testing.T) {
+	for what, in := range map[string]render.Input{"fixture": fixture(t, "1", nil), "everything": everything(t)} {
+		hosts := hostsFor(in, render.NewModel(in))
+		given := func(more ...string) map[string][]string {
+			out := map[string][]string{"for": {"clients"}}
+			for _, m := range more {
+				name, value, _ := strings.Cut(m, "=")
+				out[name] = []string{value}
+			}
+			return out
+		}
+		group, firewall, _ := readAzure(t, in, string(must(t, "azure", in, given("max-addresses=0")).Files[0].Body))
+		for name, d := range map[string]device{
+			"panos":    readPANOS(t, string(must(t, "panos", in, given("static=true", "max-addresses=0", "max-urls=0")).Files[0].Body)),
+			"fortios":  readFortiOS(t, string(must(t, "fortios", in, given("max-addresses=0", "max-exempt=0")).Files[0].Body)),
+			"azure":    firewall,
+			"nsg":      group,
+			"nftables": readNFT(t, string(must(t, "nftables", in, given()).Files[0].Body)),
+			"ipset":    readIPSet(t, string(must(t, "ipset", in, given("max-elements=0")).Files[0].Body)),
+			"windows":  readWindows(t, string(must(t, "windows", in, given()).Files[0].Body)),
+		} {
+			for _, h := range hosts {
+				for _, port := range []uint16{80, 443} {
+					if d.match == nil || !d.name(string(h), "tcp", int(port)) {
+						continue
+					}
+					decision := in.Program.Decide(policy.Ask{Authority: endpoint.Authority{Host: h, Port: port}, Plain: port == 80})
+					if !decision.Allowed() || decision.Class != catalog.Ordinary {
+						t.Errorf("%s %s: %s port %d is open for clients (%v, class %v)", what, name, h, port, decision.Reason, decision.Class)
+					}
+				}
+			}
+			for _, p := range in.Program.Catalog().SignInPrefixes() {
+				if d.address(false, p.Addr(), "tcp", 443) || d.address(false, last(p), "udp", 443) {
+					t.Errorf("%s %s: %s is open for clients", what, name, p)
+				}
+			}
+		}
+	}
+}
+
 // TestAddressesAgreeWithTheTable: what devices open by address is what the rows list, port by port, in both directions.
 func TestAddressesAgreeWithTheTable(t *testing.T) {
 	for what, in := range map[string]render.Input{"fixture": fixture(t, "1", nil), "everything": everything(t)} {

@@ -54,7 +54,7 @@ func (t Target) Render(in render.Input, m *render.Model) (render.Output, error) 
 	if err != nil {
 		return render.Output{}, err
 	}
-	most := max(in.Options.Int(optionAddresses), 1)
+	most := flow.Size(in.Options, optionAddresses)
 	now := rules(plan, most)
 	found, err := flow.Check(t.Name(), in.Options, flow.Limit{Option: optionRules, Count: len(now)})
 	if err != nil {
