@@ -105,3 +105,30 @@ func TestTheKernelTakesIPSets(t *testing.T) {
 		}
 	}
 }
+
+// TestTheKernelIsLedFromOneToTheOther by the differences between versions and policies, whichever they are.
+func TestTheKernelIsLedFromOneToTheOther(t *testing.T) {
+	versions := map[string]render.Input{"1": fixture(t, "1", nil), "2": fixture(t, "2", nil), "everything": everything(t)}
+	inputs := map[string]render.Input{}
+	for from, before := range versions {
+		inputs[from] = before
+		for to, after := range versions {
+			after.Before = &before
+			inputs[from+"-"+to] = after
+		}
+	}
+	given := map[string][]string{"inbound-to": {"198.51.100.7", "2001:db8:1::7"}}
+	nft, sets := files(t, "nftables", given, inputs), files(t, "ipset", given, inputs)
+	for from := range versions {
+		for to := range versions {
+			for _, c := range []struct{ tool, dir, led, fresh string }{
+				{"nft", nft, "nft -f " + from + "; nft -f " + from + "-" + to + "; nft list ruleset", "nft -f " + to + "; nft list ruleset"},
+				{"ipset", sets, "ipset restore < " + from + "; ipset restore < " + from + "-" + to + "; ipset save | grep ^add", "ipset restore < " + to + "; ipset save | grep ^add"},
+			} {
+				if led, fresh := inKernel(t, c.dir, c.tool, c.led), inKernel(t, c.dir, c.tool, c.fresh); sorted(led) != sorted(fresh) {
+					t.Errorf("%s from %s to %s leads to\n%.1500s\nand not to\n%.1500s", c.tool, from, to, led, fresh)
+				}
+			}
+		}
+	}
+}
