@@ -117,6 +117,8 @@ func (s *script) flow(p *flow.Plan, f flow.Flow) error {
 	}{{"srcaddr", own4}, {"dstaddr", ends4}, {"srcaddr6", own6}, {"dstaddr6", ends6}} {
 		if len(end.list) > 0 {
 			lines = append(lines, "set "+end.key+" "+quoted(end.list))
+		} else {
+			lines = append(lines, "unset "+end.key) // an earlier version may have had it
 		}
 	}
 	lines = append(lines, "set action accept", `set schedule "always"`, "set service "+quote(s.service(f.Ports)), "set logtraffic all")

@@ -72,3 +72,88 @@ func TestTheDifferenceLeadsFromOneToTheOther(t *testing.T) {
 		}
 	}
 }
+
+// forti makes a configuration of a script for FortiOS, over one that is there: by section and object, its settings.
+func forti(t *testing.T, state map[string]map[string]string, body string) {
+	t.Helper()
+	section, id, inner, depth := "", "", "", 0
+	for line := range strings.Lines(body) {
+		w := words(line)
+		if len(w) == 0 || strings.HasPrefix(line, "#") {
+			continue
+		}
+		key := section + " / " + id
+		switch {
+		case w[0] == "config":
+			if depth++; depth == 1 {
+				section = strings.Join(w[1:], " ")
+			}
+		case w[0] == "end":
+			depth--
+		case w[0] == "edit" && depth == 1:
+			id = w[1]
+			if state[section+" / "+id] == nil {
+				state[section+" / "+id] = map[string]string{}
+			}
+		case w[0] == "edit":
+			inner = w[1]
+		case w[0] == "purge":
+			maps.DeleteFunc(state[key], func(k, _ string) bool { return strings.HasPrefix(k, "entry ") })
+		case w[0] == "delete":
+			if state[section+" / "+w[1]] == nil {
+				t.Errorf("%q is not there to be deleted from %s", w[1], section)
+			}
+			delete(state, section+" / "+w[1])
+		case w[0] == "set" && depth == 2:
+			state[key]["entry "+inner+" "+w[1]] = strings.Join(w[2:], " ")
+		case w[0] == "set":
+			values := slices.Clone(w[2:])
+			if w[1] == "member" {
+				slices.Sort(values)
+			}
+			state[key][w[1]] = strings.Join(values, " ")
+		case w[0] == "unset":
+			delete(state[key], w[1])
+		case w[0] == "append", w[0] == "unselect":
+			members := strings.Fields(state[key][w[1]])
+			for _, m := range w[2:] {
+				if w[0] == "append" {
+					members = append(members, m)
+				} else {
+					members = slices.DeleteFunc(members, func(x string) bool { return x == m })
+				}
+			}
+			slices.Sort(members)
+			state[key][w[1]] = strings.Join(members, " ")
+		case w[0] != "next":
+			t.Errorf("what is %q", line)
+		}
+	}
+	if depth != 0 {
+		t.Errorf("%d sections stay open", depth)
+	}
+}
+
+// TestTheDifferenceLeadsFortiOS from each version and policy to each other; groups of few members, so that some come and go.
+func TestTheDifferenceLeadsFortiOS(t *testing.T) {
+	versions := map[string]render.Input{"1": fixture(t, "1", nil), "2": fixture(t, "2", nil), "everything": everything(t)}
+	given := map[string][]string{"max-addresses": {"0"}, "max-exempt": {"0"}, "max-members": {"3"}, "inbound-to": {"198.51.100.7"}}
+	for from, before := range versions {
+		for to, after := range versions {
+			since := after
+			since.Before = &before
+			state, want := map[string]map[string]string{}, map[string]map[string]string{}
+			forti(t, state, text(must(t, "fortios", before, given)))
+			forti(t, state, text(must(t, "fortios", since, given)))
+			forti(t, want, text(must(t, "fortios", after, given)))
+			if len(want) < 20 || len(state) != len(want) {
+				t.Errorf("from %s to %s: %d objects, want %d", from, to, len(state), len(want))
+			}
+			for key, settings := range want {
+				if !maps.Equal(state[key], settings) {
+					t.Errorf("from %s to %s: %s has %.300v, want %.300v", from, to, key, state[key], settings)
+				}
+			}
+		}
+	}
+}
