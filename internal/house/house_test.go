@@ -37,6 +37,7 @@ var order = [][]string{
 	{"internal/m365"},
 	{"internal/servicetags"},
 	{"internal/catalog"},
+	{"internal/signinlog"},
 	{"internal/ca", "internal/audit", "internal/dnsx", "internal/tenant", "internal/bgp", "internal/asn"},
 	{"internal/endpoint"},
 	{"internal/message"},
