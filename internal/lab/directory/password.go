@@ -95,7 +95,7 @@ func parseHash(text string) (h hash, err error) {
 		return hash{}, fmt.Errorf("not of the form $argon2id$v=%d$m=...,t=...,p=...$salt$sum", argon2.Version)
 	}
 	if _, err := fmt.Sscanf(part[3], "m=%d,t=%d,p=%d", &h.cost.kib, &h.cost.passes, &h.cost.lanes); err != nil {
-		return hash{}, fmt.Errorf("%q is not m=...,t=...,p=...", part[3])
+		return hash{}, fmt.Errorf("%q is not m=KIB,t=PASSES,p=LANES", part[3])
 	}
 	if c := h.cost; c.kib < 8*uint32(c.lanes) || c.kib > dearest.kib || c.passes < 1 || c.passes > dearest.passes || c.lanes < 1 || c.lanes > dearest.lanes {
 		return hash{}, fmt.Errorf("%q asks for more than m=%d,t=%d,p=%d or for nothing", part[3], dearest.kib, dearest.passes, dearest.lanes)
