@@ -19,6 +19,8 @@ func Lint(src []byte) finding.List {
 		l.add(finding.New("pac.too-large", finding.Error, finding.Pos{},
 			"bytes", strconv.Itoa(len(src)), "limit", strconv.Itoa(MaxBytes)))
 		src = src[:MaxBytes]
+	} else if len(src) > LargeBytes {
+		l.add(finding.New("pac.large", finding.Warning, finding.Pos{}, "bytes", strconv.Itoa(len(src)), "limit", strconv.Itoa(LargeBytes)))
 	}
 	if bytes.HasPrefix(src, []byte("\xef\xbb\xbf")) {
 		l.add(finding.New("pac.not-ascii", finding.Warning, finding.Pos{Line: 1, Column: 1}))
@@ -194,11 +196,17 @@ func (l *linter) judge(tokens []token) {
 			switch {
 			case t.text == "FindProxyForURL" || t.text == "FindProxyForURLEx":
 				named = named || before.text == "function" || after.text == "="
+			case member && after.text == "(":
+				l.method(tokens, i)
 			case member:
 			case hasWord(dnsFunctions, t.text) && after.text == "(" && before.text != "function":
 				l.add(finding.New("pac.dns-function", finding.Warning, t.pos, "name", t.text))
 			case (t.text == "dnsDomainIs" || t.text == "shExpMatch") && after.text == "(" && before.text != "function":
 				l.match(tokens, i)
+			case (t.text == "Map" || t.text == "Set" || t.text == "Symbol" || t.text == "Promise" || t.text == "WeakMap") && after.text == "(":
+				l.add(finding.New("pac.newer-syntax", finding.Warning, t.pos, "what", t.text))
+			case t.text == "of" && before.kind == word && at(tokens, i-2).kind == word && hasWord("var let const", at(tokens, i-2).text):
+				l.add(finding.New("pac.newer-syntax", finding.Warning, t.pos, "what", "for (… of …)"))
 			case hasWord(newerWords, t.text) && after.text != ":" && (after.kind == word || after.text == "{" || after.text == "["):
 				l.add(finding.New("pac.newer-syntax", finding.Warning, t.pos, "what", t.text))
 			}
@@ -215,8 +223,34 @@ func (l *linter) judge(tokens []token) {
 	}
 }
 
+// newerMethods are methods of texts and arrays that ES5 does not have.
+const newerMethods = "includes startsWith endsWith repeat padStart padEnd codePointAt normalize fill findIndex find flat flatMap " +
+	"trimStart trimEnd matchAll replaceAll assign"
+
+// method reports a call of a method that is newer than ES5, a search for a text anywhere in a name, and a regular expression
+// that does not end at the end of it.
+func (l *linter) method(tokens []token, i int) {
+	t, owner := tokens[i], at(tokens, i-2)
+	switch argument := at(tokens, i+2); {
+	case hasWord(newerMethods, t.text):
+		l.add(finding.New("pac.newer-syntax", finding.Warning, t.pos, "what", t.text))
+	case t.text == "indexOf" && argument.kind == text && strings.Contains(strings.Trim(argument.text, "."), ".") && at(tokens, i+3).text == ")":
+		// Found at all: >= 0, > -1, != -1. At the beginning alone, == 0, is no better for a whole name.
+		l.add(finding.New("pac.lookalike", finding.Warning, t.pos,
+			"name", "indexOf", "value", argument.text, "example", strings.TrimLeft(argument.text, ".")+".evil.example", "want", "."+strings.TrimLeft(argument.text, ".")))
+	case t.text == "test" && owner.kind == expr:
+		body := strings.TrimSuffix(strings.TrimRight(owner.text, "gimsuy"), "/")
+		if strings.Contains(body, `\.`) && !strings.HasSuffix(body, "$") && !strings.HasSuffix(body, "$)") {
+			l.add(finding.New("pac.open-expression", finding.Warning, owner.pos, "value", owner.text))
+		}
+	}
+}
+
 // match reports a call of dnsDomainIs or shExpMatch whose text takes more hosts than it seems to.
 func (l *linter) match(tokens []token, i int) {
+	if tokens[i].text == "shExpMatch" && at(tokens, i+2).text == "url" && at(tokens, i+2).kind == word {
+		l.add(finding.New("pac.url-match", finding.Warning, tokens[i].pos))
+	}
 	for j := i + 1; j < len(tokens) && j < i+12 && tokens[j].text != ")"; j++ {
 		if tokens[j].kind != text {
 			continue
@@ -230,10 +264,16 @@ func (l *linter) match(tokens []token, i int) {
 		case tokens[i].text == "shExpMatch" && len(s) > 1 && s[0] == '*' && s[1] != '.' && s[1] != '*':
 			l.add(finding.New("pac.lookalike", finding.Warning, tokens[i].pos,
 				"name", "shExpMatch", "value", s, "example", "evil"+s[1:], "want", "*."+s[1:]))
+		case tokens[i].text == "shExpMatch" && at(tokens, i+2).text != "url" && strings.HasSuffix(s, "*") && strings.Contains(strings.Trim(s, "*."), ".") && !isAddressGlob(s):
+			l.add(finding.New("pac.lookalike", finding.Warning, tokens[i].pos,
+				"name", "shExpMatch", "value", s, "example", strings.TrimLeft(strings.TrimRight(s, "*."), "*.")+".evil.example", "want", strings.TrimRight(s, "*.")))
 		}
 		return
 	}
 }
+
+// isAddressGlob reports whether s is the beginning of an IPv4 address, as "10.1.*" is: nothing but digits and dots.
+func isAddressGlob(s string) bool { return strings.Trim(s, "0123456789.*?") == "" }
 
 // fallback reports a proxy list that ends in DIRECT.
 func (l *linter) fallback(t token) {

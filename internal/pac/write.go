@@ -156,3 +156,33 @@ func ownNames(in Input) (hosts []endpoint.Host, addrs []netip.Addr, err error) {
 	}
 	return hosts, addrs, nil
 }
+
+// Decides returns the host pattern by which the file of in answers for host, as browsers hand it on: of a class, or of a
+// direct host; "" when none covers it and the answer is that for everything else.
+func Decides(in Input, host string) string {
+	h, err := endpoint.ParseHost(strings.TrimSuffix(host, "."))
+	if err != nil {
+		return ""
+	}
+	for _, k := range in.Catalog.Classes() {
+		if k.Class == catalog.Ordinary {
+			continue
+		}
+		if k.Pattern.Match(h) {
+			return k.Pattern.String()
+		}
+		if isSignInName(k) && strings.HasSuffix(string(h), "."+k.Pattern.String()) {
+			return "*." + k.Pattern.String()
+		}
+	}
+	own, _, err := ownNames(in)
+	if err == nil && slices.Contains(own, h) {
+		return string(h)
+	}
+	for _, p := range in.Program.PACDirect() {
+		if p.Match(h) {
+			return p.String()
+		}
+	}
+	return ""
+}

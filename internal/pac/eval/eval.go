@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"github.com/dop251/goja"
+	"github.com/dop251/goja/ast"
 )
 
 // Limits of one call. A real file answers in microseconds and keeps a few kilobytes; WinHTTP gives it 60 s.
@@ -86,9 +87,11 @@ func Run(ctx context.Context, src []byte, url, host string, client netip.Addr) (
 
 // Compile reads src and runs its top level.
 func Compile(ctx context.Context, src []byte, opts Options) (*Script, error) {
-	if len(src) > MaxSource {
-		return nil, &ScriptError{Message: fmt.Sprintf("%d bytes; clients refuse more than %d", len(src), MaxSource)}
-	}
+	return compile(ctx, src, opts, nil)
+}
+
+// compile is Compile; change may change what was read before it runs.
+func compile(ctx context.Context, src []byte, opts Options, change func(*Script, *ast.Program) error) (*Script, error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
@@ -101,7 +104,16 @@ func Compile(ctx context.Context, src []byte, opts Options) (*Script, error) {
 		return nil, err
 	}
 	_, err := s.bounded(ctx, func() (goja.Value, error) {
-		program, err := goja.Compile("proxy.pac", string(src), false)
+		tree, err := parse(src)
+		if err != nil {
+			return nil, err
+		}
+		if change != nil {
+			if err := change(s, tree); err != nil {
+				return nil, err
+			}
+		}
+		program, err := goja.CompileAST(tree, false)
 		if err != nil {
 			return nil, err
 		}
@@ -215,28 +227,48 @@ func readable(err error) error {
 	if errors.As(err, &mine) {
 		return mine
 	}
-	text, _, _ := strings.Cut(err.Error(), "\n")
+	return &ScriptError{Message: shortened(err.Error())}
+}
+
+// shortened is the first line of a text from the engine, which may quote the script.
+func shortened(text string) string {
+	text, _, _ = strings.Cut(text, "\n")
 	if len(text) > 500 {
 		text = strings.ToValidUTF8(text[:500], "")
 	}
-	return &ScriptError{Message: text}
+	return text
 }
 
 // prepare takes away what a PAC script has no use for and adds the interface.
 func (s *Script) prepare() error {
+	if _, err := s.vm.RunString(tame); err != nil {
+		return fmt.Errorf("prepare the script engine: %w", err)
+	}
 	for _, name := range []string{"eval", "Function", "Proxy", "Reflect", "WebAssembly", "ArrayBuffer", "SharedArrayBuffer",
 		"DataView", "Int8Array", "Uint8Array", "Uint8ClampedArray", "Int16Array", "Uint16Array", "Int32Array",
 		"Uint32Array", "Float32Array", "Float64Array", "BigInt64Array", "BigUint64Array", "BigInt", "Promise"} {
 		s.vm.GlobalObject().Delete(name)
 	}
-	if _, err := s.vm.RunString(tame); err != nil {
-		return fmt.Errorf("prepare the script engine: %w", err)
-	}
 	return s.functions()
 }
 
-// tame removes the ways from a small text to a large value, and to code from text that hang on values.
+// tame removes the ways from a small text to a large value, and to code from text that hang on values. The engine's own
+// loops over an array-like value do not listen to the interrupt, and some ask for all of its memory at once: they take no
+// more than a million members, and calls no more than 65,536 arguments.
 const tame = `(function () {
+  var call = Reflect.apply, wrap = function (f, most, at) {
+    return function () {
+      var list = at < 0 ? this : arguments[at];
+      if (list !== null && list !== undefined && list.length > most) { throw new RangeError("too many members"); }
+      return call(f, this, arguments);
+    };
+  }, names = Object.getOwnPropertyNames(Array.prototype), n;
+  for (n = 0; n < names.length; n++) {
+    if (names[n] !== "constructor" && typeof Array.prototype[names[n]] === "function") {
+      Object.defineProperty(Array.prototype, names[n], {value: wrap(Array.prototype[names[n]], 1000000, -1)});
+    }
+  }
+  Object.defineProperty(Function.prototype, "apply", {value: wrap(Function.prototype.apply, 65536, 1)});
   delete String.prototype.repeat; delete String.prototype.padStart; delete String.prototype.padEnd;
   delete Array.prototype.fill; delete Array.from;
   var kinds = [function () {}, function* () {}, async function () {}], i;

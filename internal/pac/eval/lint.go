@@ -3,6 +3,7 @@ package eval
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 
 	"sekisho/internal/catalog"
@@ -11,7 +12,8 @@ import (
 )
 
 // Lint runs src for each sign-in host and alias that the catalog names, in the spellings that browsers pass on, and
-// reports those that go DIRECT, also as the last of a list. Together with pac.Lint, which reads the text, it says what is
+// reports those that go DIRECT, also as the last of a list: each sign-in host, and their aliases and those of other clouds
+// together. Together with pac.Lint, which reads the text, it says what is
 // wrong with a PAC file. A file that does not run is one Error. The error is ctx.Err().
 func Lint(ctx context.Context, src []byte, snap *catalog.Snapshot) (finding.List, error) {
 	var found finding.List
@@ -22,15 +24,12 @@ func Lint(ctx context.Context, src []byte, snap *catalog.Snapshot) (finding.List
 		}
 		return finding.List{finding.New("pac.syntax", finding.Error, finding.Pos{}, "problem", problem(err))}, nil
 	}
+	var others []string // those that are not sign-in hosts of their own: one finding for all
 	for _, k := range snap.Classes() {
 		if k.Class == catalog.Ordinary {
 			continue
 		}
 		name := strings.ReplaceAll(k.Pattern.String(), "*", "sekisho-example")
-		severity := finding.Warning
-		if k.Class == catalog.SignIn || k.Class == catalog.SignInConsumer {
-			severity = finding.Error
-		}
 		if _, err := endpoint.ParseHost(name); err != nil {
 			continue
 		}
@@ -46,17 +45,29 @@ func Lint(ctx context.Context, src []byte, snap *catalog.Snapshot) (finding.List
 				if s.dead != nil {
 					return found, nil
 				}
-			case GoesDirect(answer):
-				found = append(found, finding.New("pac.sign-in-direct", severity, finding.Pos{},
+			case !GoesDirect(answer):
+				continue
+			case k.Class == catalog.SignIn || k.Class == catalog.SignInConsumer:
+				found = append(found, finding.New("pac.sign-in-direct", finding.Error, finding.Pos{},
 					"host", host, "answer", answer))
 			default:
-				continue
+				others = append(others, k.Pattern.String())
 			}
 			break // one finding a host
 		}
 	}
+	if n := len(others); n > 0 {
+		hosts := strings.Join(others[:min(n, mostNamed)], ", ")
+		if n > mostNamed {
+			hosts += ", …"
+		}
+		found = append(found, finding.New("pac.alias-direct", finding.Warning, finding.Pos{}, "count", strconv.Itoa(n), "hosts", hosts))
+	}
 	return found, nil
 }
+
+// mostNamed is how many aliases a finding names (chosen: a line).
+const mostNamed = 5
 
 // GoesDirect reports whether an answer of FindProxyForURL lets the client go DIRECT, at once or after proxies that do
 // not answer. An answer that says nothing means DIRECT to browsers.
