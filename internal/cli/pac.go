@@ -169,7 +169,7 @@ type script struct {
 func (a *app) pacSource(ctx context.Context, from, ring string, lab bool) (script, error) {
 	switch {
 	case from == "":
-		in, err := a.renderInput(lab)
+		in, err := a.renderInput(lab, "")
 		if err != nil {
 			return script{}, err
 		}

@@ -260,7 +260,7 @@ func (a *app) tellExplained(file string, answers []explained) {
 
 // ownRule returns what names the pattern that decides in the policy's own file.
 func (a *app) ownRule(lab bool) (func(host string) string, error) {
-	in, err := a.renderInput(lab)
+	in, err := a.renderInput(lab, "")
 	if err != nil {
 		return nil, err
 	}
