@@ -26,7 +26,7 @@ func TestFidelityDocuments(t *testing.T) {
 			directory.AssumedRestrictionStatus, directory.AssumedRestrictionError, directory.AssumedRestrictionPage,
 			directory.AssumedConsumerPage, directory.AssumedMisconfigured, directory.AssumedPartnerIsResource,
 			directory.AssumedPrincipalsBlocked, directory.AssumedConsumersNotInV1, directory.AssumedTestedBeforeSecrets,
-			directory.AssumedReuse, directory.AssumedNestedGroups,
+			directory.AssumedReuse, directory.AssumedAssertionReplay, directory.AssumedAdministratorsConsent, directory.AssumedNestedGroups,
 		} {
 			if !strings.Contains(text, "`"+s+"`") {
 				t.Errorf("%s does not name the switch %q", name, s)

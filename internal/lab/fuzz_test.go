@@ -22,11 +22,15 @@ func service(t testing.TB) http.Handler {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k, err := token.NewKey()
+	k, err := token.NewRing(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return entra.New(entra.Options{Directory: directory.Fixed(d), Key: k, Journal: &journal.Journal{}, Pages: page.New()})
+	s, err := entra.New(t.Context(), entra.Options{Directory: directory.Fixed(d), Keys: k, Journal: &journal.Journal{}, Pages: page.New()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 // answered holds what every answer must keep to: a known status, no script, no redirect that the request chose.

@@ -37,7 +37,7 @@ import (
 
 // Options of Open. Catalog is required.
 type Options struct {
-	// Dir is the lab's own folder, made when missing: root.pem and root.key (mode 0600), and what the lab remembers, in
+	// Dir is the lab's own folder, made when missing: root.pem, root.key and signing-keys.json (mode 0600), and what the lab remembers, in
 	// state.File. One lab at a time runs in it. An own lab.yaml in it (DirectoryFile) takes the place of the shipped one.
 	// "" keeps all of it in memory.
 	Dir string
@@ -118,11 +118,18 @@ func (w *World) start(ctx context.Context, o Options) (err error) {
 		w.logger.Warn("the lab's directory began with another lab.yaml; what the file says now counts after sekisho lab reset",
 			"file", filepath.Join(o.Dir, DirectoryFile))
 	}
-	key, err := token.NewKey()
+	keyFile := ""
+	if o.Dir != "" {
+		keyFile = filepath.Join(o.Dir, token.File)
+	}
+	keys, err := token.Open(keyFile, w.now)
 	if err != nil {
 		return err
 	}
-	handler := w.services(key)
+	handler, err := w.services(ctx, keys)
+	if err != nil {
+		return err
+	}
 	if w.tls, err = openFront(w, true, handler); err != nil {
 		return err
 	}
@@ -131,12 +138,15 @@ func (w *World) start(ctx context.Context, o Options) (err error) {
 }
 
 // services wires what answers under which name.
-func (w *World) services(key *token.Key) http.Handler {
+func (w *World) services(ctx context.Context, keys *token.Ring) (http.Handler, error) {
 	pages := page.New()
 	consumers := msa.New(msa.Options{Directory: w.directory, Journal: w.journal, Pages: pages, Now: w.now})
-	signIn := entra.New(entra.Options{
-		Directory: w.directory, Key: key, Journal: w.journal, Pages: pages, Consumers: consumers, Now: w.now,
+	signIn, err := entra.New(ctx, entra.Options{
+		Directory: w.directory, Keys: keys, Journal: w.journal, Pages: pages, Consumers: consumers, Memory: w.state, Now: w.now,
 	})
+	if err != nil {
+		return nil, err
+	}
 	return &router{
 		w: w, pages: pages,
 		services: map[string]http.Handler{
@@ -144,13 +154,13 @@ func (w *World) services(key *token.Key) http.Handler {
 			"login.microsoft.com":       signIn,
 			"login.windows.net":         signIn,
 			entra.ConsumerHost:          consumers,
-			"graph.microsoft.com":       &graph.Service{Directory: w.directory, Key: key, Now: w.now},
+			"graph.microsoft.com":       &graph.Service{Directory: w.directory, Key: keys, Now: w.now},
 		},
 		origin: &origin.Service{SNI: func(r *http.Request) (string, bool) {
 			a := arrivalOf(r)
 			return a.sni, a.tls
 		}},
-	}
+	}, nil
 }
 
 // serves reports whether h exists in the lab.

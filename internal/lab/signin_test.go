@@ -312,7 +312,7 @@ func TestAuthorizeErrors(t *testing.T) {
 		{"method-without-challenge", authorizeURL("common", "code_challenge_method", "S256"), true, "AADSTS900144"},
 		{"prompt", authorizeURL("common", "prompt", "nag"), true, "AADSTS90023"},
 		{"no-scope", authorizeURL("common", "scope", ""), true, "AADSTS900144"},
-		{"two-resources", authorizeURL("common", "scope", "https://vault.azure.net/.default User.Read"), true, "AADSTS70011"},
+		{"two-resources", authorizeURL("common", "scope", "https://vault.azure.net/.default User.Read"), true, "AADSTS700022"},
 		{"unknown-resource", authorizeURL("common", "scope", "https://example.org/x"), true, "AADSTS500011"},
 		{"parameter-twice", authorizeURL("common") + "&state=b", false, "AADSTS9002313"},
 		{"broken-query", authorizeURL("common") + "&a=%zz", false, "AADSTS9002313"},

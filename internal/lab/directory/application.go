@@ -25,7 +25,11 @@ type Application struct {
 	Passthrough bool     // signs in at "Microsoft Services" while no tenant is named
 	Home        *Tenant  // where it is registered
 	Redirects   []string // registered redirect URIs
-	Identifiers []string // application id URIs, as written
+	// ImplicitID and ImplicitAccess let authorize hand out ID tokens and access tokens (oauth2AllowIdTokenImplicitFlow and
+	// oauth2AllowImplicitFlow of Microsoft's manifest).
+	ImplicitID, ImplicitAccess bool
+	Logout                     string   // front-channel sign-out URL (logoutUrl); "" for none
+	Identifiers                []string // application id URIs, as written
 	// Permissions are the application permissions of Microsoft Graph that were granted wherever the application is; empty
 	// for a public client, and User.Read.All alone where none are named.
 	Permissions []string

@@ -17,7 +17,16 @@ type Assumptions struct {
 	// MisconfiguredStatus is the HTTP status with which the lab refuses to guess (a restriction header twice, v1
 	// and v2 together, a policy that it does not know); default 400.
 	MisconfiguredStatus int `yaml:"misconfigured-status" json:"misconfigured-status"`
+	// AssertionReplay is what becomes of a client assertion that comes a second time: ReplayRefused (the default) or
+	// ReplayAccepted. RFC 7523 leaves it open; Microsoft's page asks for a unique jti and does not say that it looks.
+	AssertionReplay string `yaml:"client-assertion-replay" json:"client-assertion-replay"`
 }
+
+// The values of Assumptions.AssertionReplay.
+const (
+	ReplayRefused  = "refuse"
+	ReplayAccepted = "accept"
+)
 
 // Names of the switches as the journal records them.
 const (
@@ -33,6 +42,10 @@ const (
 	AssumedReuse               = "refresh-token-reuse"
 	// AssumedNestedGroups: a v2 rule about a group speaks of people in groups within it, too.
 	AssumedNestedGroups = "v2-groups-nested"
+	// AssumedAssertionReplay: a client assertion works once.
+	AssumedAssertionReplay = "client-assertion-replay"
+	// AssumedAdministratorsConsent: permissions whose name ends in .All are an administrator's to agree to.
+	AssumedAdministratorsConsent = "administrator-consent-by-name"
 )
 
 func (a *Assumptions) defaults() {
@@ -50,6 +63,9 @@ func (a *Assumptions) defaults() {
 	}
 	if a.MisconfiguredStatus == 0 {
 		a.MisconfiguredStatus = 400
+	}
+	if a.AssertionReplay == "" {
+		a.AssertionReplay = ReplayRefused
 	}
 }
 

@@ -337,6 +337,7 @@ func (b *builder) guests(d *Draft) {
 func (b *builder) assumptions(*Draft) {
 	a := &b.d.Assumptions
 	a.defaults()
+	choice(b, "assumptions."+AssumedAssertionReplay, a.AssertionReplay, ReplayRefused, ReplayAccepted)
 	for _, s := range []struct {
 		key    string
 		status int

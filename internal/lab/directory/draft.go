@@ -95,7 +95,11 @@ type (
 		Secrets      []*SecretEntry      `yaml:"secrets" json:"secrets,omitempty"`
 		Certificates []*CertificateEntry `yaml:"certificates" json:"certificates,omitempty"`
 		Redirects    []string            `yaml:"redirects" json:"redirects,omitempty"`
-		Identifiers  []string            `yaml:"identifiers" json:"identifiers,omitempty"` // application id URIs
+		// Implicit are the tokens that authorize hands out itself: id_token, token.
+		Implicit []string `yaml:"implicit" json:"implicit,omitempty"`
+		// Logout is the front-channel sign-out URL, https or on localhost; "": none.
+		Logout      string   `yaml:"logout" json:"logout,omitempty"`
+		Identifiers []string `yaml:"identifiers" json:"identifiers,omitempty"` // application id URIs
 		// Permissions are application permissions of Microsoft Graph, granted wherever the application is; none:
 		// User.Read.All alone.
 		Permissions []string          `yaml:"permissions" json:"permissions,omitempty"`

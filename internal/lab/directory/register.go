@@ -53,6 +53,21 @@ func (b *builder) application(path string, e *ApplicationEntry) {
 			b.bad(at(path, "redirects", i), "bad-redirect", "value", r)
 		}
 	}
+	for i, name := range e.Implicit {
+		switch choice(b, at(path, "implicit", i), name, "id_token", "token") {
+		case "id_token":
+			a.ImplicitID = true
+		case "token":
+			a.ImplicitAccess = true
+		}
+	}
+	if e.Logout != "" {
+		if u, err := url.Parse(e.Logout); err != nil || u.Fragment != "" || len(e.Logout) > maxText || u.Host == "" ||
+			u.Scheme != "https" && (u.Scheme != "http" || u.Hostname() != "localhost") {
+			b.bad(path+".logout", "bad-redirect", "value", e.Logout)
+		}
+		a.Logout = e.Logout
+	}
 	a.Identifiers, a.Permissions = e.Identifiers, e.Permissions
 	for i, uri := range e.Identifiers {
 		if u, err := url.Parse(uri); err != nil || !u.IsAbs() || u.Fragment != "" || len(uri) > maxText {

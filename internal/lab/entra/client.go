@@ -1,44 +1,13 @@
 package entra
 
 import (
-	"mime"
 	"net/http"
 	"net/url"
 	"strings"
 
+	"sekisho/internal/lab/assertion"
 	"sekisho/internal/lab/directory"
 )
-
-// form reads the body of a POST. Parameters must not stand twice (RFC 6749, section 3.2).
-func (x *exchange) form() (url.Values, *failure) {
-	if x.r.Method != http.MethodPost {
-		return nil, failMethod("POST", x.r.Method)
-	}
-	kind, _, err := mime.ParseMediaType(x.r.Header.Get("Content-Type"))
-	if err != nil || kind != "application/x-www-form-urlencoded" {
-		return nil, failMalformed("the body is not application/x-www-form-urlencoded")
-	}
-	x.r.Body = http.MaxBytesReader(x.w, x.r.Body, maxBody)
-	if err := x.r.ParseForm(); err != nil {
-		return nil, failMalformed("the body cannot be read")
-	}
-	if f := once(x.r.PostForm); f != nil {
-		return nil, f
-	}
-	if id := x.r.PostForm.Get("client-request-id"); id != "" {
-		x.correlation = x.clientRequestID(id)
-	}
-	return x.r.PostForm, nil
-}
-
-func once(v url.Values) *failure {
-	for name, values := range v {
-		if len(values) > 1 {
-			return failMalformed("the parameter '" + clip(name, 60) + "' stands more than once")
-		}
-	}
-	return nil
-}
 
 // application finds the client by id; in is where it must exist, nil when the tenant is not known yet.
 func (x *exchange) application(id string, in *directory.Tenant) (*directory.Application, *failure) {
@@ -65,128 +34,140 @@ func (x *exchange) application(id string, in *directory.Tenant) (*directory.Appl
 	return a, nil
 }
 
-// clientCredentials takes client id and secret from the body or from the Authorization header (RFC 6749, section 2.3.1).
-func (x *exchange) clientCredentials(v url.Values) (id, secret string) {
+// credentials are what a client shows of itself.
+type credentials struct {
+	id, secret, assertion string
+	basic                 bool // by the Authorization header
+}
+
+// proof is the claim azpacr: "0" nothing was shown, "1" a secret, "2" a certificate ("Access token claims reference").
+func (c credentials) proof() string {
+	switch {
+	case c.assertion != "":
+		return "2"
+	case c.secret != "":
+		return "1"
+	}
+	return "0"
+}
+
+// assertionType is the only client_assertion_type (RFC 7523, section 2.2).
+const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+// clientCredentials takes what the client shows from the body or from the Authorization header; it must use one way alone
+// (RFC 6749, section 2.3).
+func (x *exchange) clientCredentials(v url.Values) (credentials, *failure) {
+	c := credentials{id: v.Get("client_id"), secret: v.Get("client_secret"), assertion: v.Get("client_assertion")}
+	if c.assertion != "" && v.Get("client_assertion_type") != assertionType {
+		return c, fail(90100, "invalid_request", 400, "The parameter 'client_assertion_type' is empty or not valid.")
+	}
+	if c.id == "" && c.assertion != "" {
+		c.id = assertion.Issuer(c.assertion) // RFC 7521, section 4.2: the subject names the client
+	}
 	if user, password, ok := x.r.BasicAuth(); ok {
 		id, err := url.QueryUnescape(user)
 		secret, err2 := url.QueryUnescape(password)
-		if err == nil && err2 == nil {
-			return id, secret
+		if err != nil || err2 != nil || !plain(id) || !plain(secret) {
+			return c, failMalformed("the Authorization header cannot be read")
 		}
+		if c.secret != "" || c.assertion != "" || c.id != "" && !strings.EqualFold(c.id, id) {
+			return c, failMalformed("the client shows its credentials in more than one way")
+		}
+		return credentials{id: id, secret: secret, basic: true}, nil
 	}
-	return v.Get("client_id"), v.Get("client_secret")
+	if c.secret != "" && c.assertion != "" {
+		return c, failMalformed("the client shows its credentials in more than one way")
+	}
+	return c, nil
 }
 
-// authenticate checks the client. A public client shows no secret (700025); any other must (7000218).
-func authenticate(a *directory.Application, secret string, v url.Values) *failure {
-	if v.Get("client_assertion") != "" {
-		return &failure{
-			oauth: "invalid_client", status: http.StatusUnauthorized, page: http.StatusUnauthorized,
-			text: "LAB: client assertions are not verified by this lab; use the client secret.",
-		}
-	}
+// authenticate checks the client. A public client shows nothing (700025); any other must (7000218).
+func (x *exchange) authenticate(a *directory.Application, c credentials) *failure {
 	switch {
-	case a.Public && secret != "":
+	case a.Public && (c.secret != "" || c.assertion != ""):
 		return fail(700025, "invalid_client", http.StatusUnauthorized, "Client is public so neither 'client_assertion' nor 'client_secret' should be presented.")
 	case a.Public:
 		return nil
-	case secret == "":
+	case c.assertion != "":
+		return x.asserted(a, c.assertion)
+	case c.secret == "":
 		return fail(7000218, "invalid_client", http.StatusUnauthorized,
 			"The request body must contain the following parameter: 'client_assertion' or 'client_secret'.")
-	case !a.CheckSecret(secret):
+	}
+	switch s, ok := a.MatchSecret(c.secret, x.now); {
+	case !ok:
 		return fail(7000215, "invalid_client", http.StatusUnauthorized, "Invalid client secret provided.")
+	case s.Expired(x.now):
+		return fail(7000222, "invalid_client", http.StatusUnauthorized, "The provided client secret keys for app '%s' are expired.", a.ID)
 	}
 	return nil
 }
 
-// scopes is a parsed scope parameter.
-type scopes struct {
-	openID, offline bool
-	names           []string // of the resource, without its prefix: User.Read, .default
-	audience        string   // "aud" of the access token
-	items           []string // as asked for
+// asserted verifies a client assertion (RFC 7523, section 3; Microsoft, "Microsoft identity platform application
+// authentication certificate credentials").
+func (x *exchange) asserted(a *directory.Application, text string) *failure {
+	if x.dir.Assumptions.AssertionReplay != directory.ReplayAccepted {
+		x.assume(directory.AssumedAssertionReplay)
+	}
+	refuse := func(code int, format string, args ...any) *failure {
+		return fail(code, "invalid_client", http.StatusUnauthorized, format, args...)
+	}
+	claims, err := assertion.Verify(text, a.Certificate, x.now)
+	switch err {
+	case nil:
+	case assertion.ErrTime:
+		return refuse(700024, "Client assertion is not within its valid time range.")
+	case assertion.ErrCertificate:
+		return refuse(700027, "Client assertion failed signature validation. [Reason - The key was not found or is not valid any more.]")
+	case assertion.ErrSignature:
+		return refuse(700027, "Client assertion failed signature validation.")
+	default:
+		return refuse(50027, "JWT token is invalid or malformed.")
+	}
+	switch {
+	case !strings.EqualFold(claims.Issuer, a.ID):
+		return refuse(700021, "Client assertion application identifier does not match 'client_id' parameter.")
+	case claims.Subject != claims.Issuer:
+		return refuse(50048, "Subject mismatches Issuer claim in the client assertion.")
+	case !x.mine(claims.Audience):
+		return refuse(50027, "JWT token is invalid or malformed: the audience is not this tenant's token endpoint.")
+	}
+	if x.dir.Assumptions.AssertionReplay == directory.ReplayAccepted {
+		return nil
+	}
+	if claims.ID == "" {
+		return refuse(50027, "JWT token is invalid or malformed: the claim 'jti' is missing.")
+	}
+	if !x.s.assertions.once(a.ID+" "+claims.ID, struct{}{}, x.now, claims.Expires.Add(assertion.Skew)) {
+		return refuse(50013, "Assertion is not valid: it was used before.")
+	}
+	return nil
 }
 
-const graphURL = "https://graph.microsoft.com"
-
-// resources are names of Microsoft resources that the lab issues tokens for, with their audience; others are the
-// applications of the directory.
-var resources = map[string]string{
-	graphURL:                               graphURL,
-	"00000003-0000-0000-c000-000000000000": graphURL,
-	"https://management.azure.com":         "https://management.azure.com",
-	"https://management.core.windows.net":  "https://management.core.windows.net",
-	"https://outlook.office365.com":        "https://outlook.office365.com",
-	"https://outlook.office.com":           "https://outlook.office.com",
-	"https://vault.azure.net":              "https://vault.azure.net",
-	"https://storage.azure.com":            "https://storage.azure.com",
-	"https://manage.microsoft.com":         "https://manage.microsoft.com",
-}
-
-// audience finds the audience of a resource name in tenant t; t may be nil.
-func (x *exchange) audience(name string, t *directory.Tenant) (string, *failure) {
-	folded := strings.ToLower(strings.TrimRight(name, "/"))
-	if aud, ok := resources[folded]; ok {
-		return aud, nil
-	}
-	if a, ok := x.dir.Application(strings.TrimPrefix(folded, "api://")); ok {
-		return a.ID, nil
-	}
-	where := x.path
-	if t != nil {
-		where = t.Name
-	}
-	return "", failResource(name, where)
-}
-
-// scope reads v2's scope parameter: "<resource>/<permission>", Graph permissions without a resource, and the OpenID
-// ones (Microsoft, "Scopes and permissions in the Microsoft identity platform"). One resource at a time (28003, 70011).
-func (x *exchange) scope(text string, t *directory.Tenant) (scopes, *failure) {
-	s := scopes{items: strings.Fields(text)}
-	for _, item := range s.items {
-		switch item {
-		case "openid":
-			s.openID = true
-			continue
-		case "offline_access":
-			s.offline = true
-			continue
-		case "profile", "email":
-			continue
-		}
-		resource, name := graphURL, item
-		if i := strings.LastIndexByte(item, '/'); i >= 0 {
-			resource, name = item[:i], item[i+1:]
-		}
-		if resource == "" || name == "" {
-			return s, failScope(item)
-		}
-		aud, f := x.audience(resource, t)
-		if f != nil {
-			return s, f
-		}
-		if s.audience != "" && s.audience != aud {
-			return s, failScope(text)
-		}
-		s.audience = aud
-		s.names = append(s.names, name)
-	}
-	if s.audience == "" {
-		s.audience = graphURL
-	}
-	return s, nil
-}
-
-// resource reads v1's resource parameter.
-func (x *exchange) resource(name string, t *directory.Tenant) (scopes, *failure) {
-	s := scopes{openID: true, offline: true, names: []string{".default"}}
-	if name == "" {
-		name = "https://graph.microsoft.com"
-	}
-	aud, f := x.audience(name, t)
+// mine reports whether one of audiences is this endpoint: its address or the tenant's issuer, under any alias of the host
+// and any name of the tenant (clients write either; "certificate credentials" shows the token endpoint).
+func (x *exchange) mine(audiences []string) bool {
+	here, shared, f := x.tenant()
 	if f != nil {
-		return s, f
+		return false
 	}
-	s.audience, s.items = aud, []string{"openid"}
-	return s, nil
+	for _, text := range audiences {
+		u, err := url.Parse(text)
+		if err != nil || u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "" || u.User != nil || !isAlias(strings.ToLower(u.Host)) {
+			continue
+		}
+		name, rest := cutPath(trimPath(u.Path))
+		switch rest {
+		case "oauth2/v2.0/token", "oauth2/token", "v2.0":
+		default:
+			continue
+		}
+		if shared && name == x.path {
+			return true
+		}
+		if t, ok := x.dir.Tenant(name); ok && !shared && t.ID == here.ID {
+			return true
+		}
+	}
+	return false
 }

@@ -16,18 +16,18 @@ const (
 	ParamTicket  = "lab_ticket"
 )
 
-// toConsumers sends the browser to the consumers' sign-in, to come back with a ticket.
-func (x *exchange) toConsumers(user string) {
+// toConsumersFrom sends the browser to the consumers' sign-in, to come back to the path back with a ticket.
+func (x *exchange) toConsumersFrom(back, clientID, user string) {
 	ses, fresh := x.session()
 	if fresh {
 		x.setSession(ses)
 	}
-	q := url.Values{ParamReturn: {x.r.URL.RequestURI()}, ParamBinding: {ses.csrf}}
+	q := url.Values{ParamReturn: {back}, ParamBinding: {ses.csrf}}
 	if user != "" {
 		q.Set("username", user)
 	}
-	if id := x.r.URL.Query().Get("client_id"); id != "" {
-		q.Set("client_id", id)
+	if clientID != "" {
+		q.Set("client_id", clientID)
 	}
 	x.w.Header().Set("Location", "https://"+ConsumerHost+"/oauth20_authorize.srf?"+q.Encode())
 	x.w.WriteHeader(http.StatusFound)
@@ -37,7 +37,11 @@ func (x *exchange) toConsumers(user string) {
 // is bound to the session that went, so that nobody can be signed in as somebody else by a link.
 func (x *exchange) fromConsumers() {
 	x.entry.Endpoint = "authorize"
-	q := x.r.URL.Query()
+	q, f := parameters(x.r.URL.RawQuery)
+	if f != nil {
+		x.failPage(f)
+		return
+	}
 	ses, fresh := x.session()
 	back, err := url.ParseRequestURI(q.Get(ParamReturn))
 	if fresh || err != nil || back.Host != "" || back.Scheme != "" || x.s.Consumers == nil {
@@ -52,34 +56,48 @@ func (x *exchange) fromConsumers() {
 		x.failPage(failMalformed("the ticket is not valid"))
 		return
 	}
+	if f := standing(person); f != nil {
+		x.about(nil, person, nil)
+		x.failPage(f)
+		return
+	}
 	ses = x.signedIn(ses, person)
 	// The original request goes on as if it had just come, with the person signed in.
 	original := x.r.Clone(x.r.Context())
 	original.URL = back
 	original.Method = http.MethodGet
-	original.Form, original.PostForm = nil, nil
 	x.r = original
 	x.resume(ses)
 }
 
-// resume goes on with the authorize request of x.r for the person of ses.
+// resume goes on with the request of x.r for the person of ses.
 func (x *exchange) resume(ses *session) {
 	tenant, rest := cutPath(trimPath(x.r.URL.Path))
 	x.path = tenant
 	x.v1 = rest == "oauth2/authorize"
+	q, f := parameters(x.r.URL.RawQuery)
+	if f != nil {
+		x.failPage(f)
+		return
+	}
+	if rest == "oauth2/deviceauth" {
+		x.deviceForm(ses, false, "", q.Get(paramUserCode))
+		return
+	}
 	if rest != "oauth2/v2.0/authorize" && rest != "oauth2/authorize" {
 		x.failPage(failMalformed("the sign-in did not begin at an authorize endpoint"))
 		return
 	}
-	a, f := x.authorization()
+	a, f := x.authorization(q)
 	if f != nil {
 		x.failTold(f, a)
 		return
 	}
-	x.about(a.app, ses.person, a.tenant)
+	p, _ := x.person(ses)
+	x.about(a.app, p, a.tenant)
 	if f := x.judgeBootstrap(a); f != nil {
 		x.failPage(f)
 		return
 	}
-	x.complete(a, ses)
+	x.complete(a, ses, a.prompt != promptConsent && a.prompt != promptAdmin)
 }

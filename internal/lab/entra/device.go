@@ -15,13 +15,14 @@ import (
 
 // device is one device code on its way (RFC 8628).
 type device struct {
-	app      *directory.Application
-	tenant   *directory.Tenant // nil under common and organizations
+	app      string // client id
+	tenant   string // "" under common and organizations
 	path     string
 	scopes   scopes
 	made     time.Time
 	userCode string
-	grant    *grant // set when somebody has signed in
+	warrant  *warrant // set when somebody has signed in
+	declined bool
 	used     bool
 }
 
@@ -73,7 +74,10 @@ func (x *exchange) deviceCode() {
 		return
 	}
 	name := token.Opaque(32)
-	d := &device{app: app, tenant: t, path: x.path, scopes: s, made: x.now, userCode: newUserCode()}
+	d := &device{app: app.ID, path: x.path, scopes: s, made: x.now, userCode: newUserCode()}
+	if t != nil {
+		d.tenant = t.ID
+	}
 	x.s.devices.put(name, d, x.now.Add(deviceLife+deviceGrace))
 	x.s.devices.put("user "+d.userCode, d, x.now.Add(deviceLife))
 	x.note(nil)
@@ -90,12 +94,19 @@ func (x *exchange) deviceCode() {
 	x.json(http.StatusOK, m)
 }
 
-// deviceAuth is the page on which a person enters the user code and signs in.
+// deviceAuth is the page on which a person enters the user code and signs in, or says no. A code in the address is not
+// taken for entered: it could have been anybody's (RFC 8628, section 5.4).
 func (x *exchange) deviceAuth() {
 	x.entry.Endpoint = "deviceauth"
 	ses, fresh := x.session()
-	if x.r.Method != http.MethodPost {
-		x.deviceForm(ses, fresh, "", "")
+	switch x.r.Method {
+	case http.MethodGet, http.MethodHead:
+		q, f := parameters(x.r.URL.RawQuery)
+		if f != nil {
+			x.failPage(f)
+			return
+		}
+		x.deviceForm(ses, fresh, "", q.Get(paramUserCode))
 		return
 	}
 	v, f := x.form()
@@ -103,60 +114,107 @@ func (x *exchange) deviceAuth() {
 		x.failPage(f)
 		return
 	}
-	if fresh || !ses.checks(v.Get("csrf")) {
+	if fresh || !ses.checks(v.Get("csrf")) || x.fromElsewhere() {
 		x.deviceForm(ses, fresh, "lab.signin.session", "")
 		return
 	}
 	userCode := strings.ToUpper(strings.TrimSpace(v.Get("user_code")))
-	var d device
-	var done bool
-	found := x.s.devices.with("user "+userCode, x.now, func(kept *device) { d, done = *kept, kept.grant != nil })
-	if found {
-		d.app, found = x.dir.Application(d.app.ID)
+	if userCode == "" {
+		x.failPage(fail(90119, "invalid_request", 400, "The user code is null or empty."))
+		return
 	}
-	if found && d.tenant != nil {
-		d.tenant, found = x.dir.Tenant(d.tenant.ID)
-	}
-	if !found {
+	d, app, t, ok := x.waiting(userCode)
+	if !ok {
 		x.deviceForm(ses, fresh, "lab.device.unknown", userCode)
 		return
 	}
-	if done {
+	if d.warrant != nil || d.declined {
 		x.failPage(fail(90120, "invalid_request", 400, "The request was already authorized or declined."))
 		return
 	}
-	person, f := x.credentials(v, d.app, d.tenant)
-	if f != nil {
-		x.signInAgain(f, func(problem string) { x.deviceForm(ses, fresh, problem, userCode) })
+	if v.Get("decline") != "" || v.Get("consent") == "cancel" {
+		x.s.devices.with("user "+userCode, x.now, func(kept *device) { kept.declined = true })
+		x.about(app, nil, t)
+		x.note(failDeclined())
+		x.s.Pages.Write(x.w, x.r, page.Page{Title: "lab.device.refused", Text: []string{"lab.device.refusedtext"}, Args: map[string]string{"application": app.Name}})
 		return
 	}
-	g, f := x.admit(person, d.app, d.tenant, d.scopes)
+	person, signedIn := x.person(ses)
+	switch {
+	case (v.Get("account") != "" || v.Get("consent") == "accept") && signedIn && (v.Get("account") == "" || v.Get("account") == person.UPN):
+	case v.Get("account") != "" || v.Get("consent") != "":
+		x.deviceForm(ses, fresh, "lab.signin.session", userCode)
+		return
+	default:
+		if p, ok := x.dir.Person(v.Get("username")); ok && p.Tenant.Kind == directory.Consumers {
+			x.toConsumersFrom("/"+x.path+"/oauth2/deviceauth?"+url.Values{paramUserCode: {userCode}}.Encode(), app.ID, p.UPN)
+			return
+		}
+		if person, f = x.credentials(v, app, t); f != nil {
+			x.signInAgain(f, func(problem string) { x.deviceForm(ses, fresh, problem, userCode) })
+			return
+		}
+		ses = x.signedIn(ses, person)
+	}
+	g, f := x.admit(person, app, t, d.scopes)
 	if f != nil {
 		x.failPage(f)
 		return
 	}
-	x.s.devices.with("user "+userCode, x.now, func(kept *device) { kept.grant = &g })
+	g.authTime = ses.authTime
+	if v.Get("consent") == "accept" {
+		if f := x.agree(g, false); f != nil {
+			x.failPage(f)
+			return
+		}
+	} else if !x.consented(g) {
+		x.consentForm(place{action: "/" + x.path + "/oauth2/deviceauth", app: app, tenant: t, hidden: map[string]string{"user_code": userCode}}, ses, g, false)
+		return
+	}
+	w := g.warrant()
+	x.s.devices.with("user "+userCode, x.now, func(kept *device) { kept.warrant = &w })
 	x.s.devices.drop("user " + userCode)
 	x.note(nil)
-	x.s.Pages.Write(x.w, x.r, page.Page{Title: "lab.device.done", Text: []string{"lab.device.close"}, Args: map[string]string{"application": d.app.Name}})
+	x.s.Pages.Write(x.w, x.r, page.Page{Title: "lab.device.done", Text: []string{"lab.device.close"}, Args: map[string]string{"application": app.Name}})
+}
+
+// paramUserCode brings a code back that was entered before a personal account was sent to sign in at its own service.
+const paramUserCode = "lab_user_code"
+
+// waiting finds the device that waits for userCode, with its application and tenant as the directory has them now.
+func (x *exchange) waiting(userCode string) (d device, app *directory.Application, t *directory.Tenant, ok bool) {
+	ok = x.s.devices.with("user "+userCode, x.now, func(kept *device) { d = *kept })
+	if ok {
+		app, ok = x.dir.Application(d.app)
+	}
+	if ok && d.tenant != "" {
+		t, ok = x.dir.Tenant(d.tenant)
+	}
+	return d, app, t, ok
 }
 
 func (x *exchange) deviceForm(ses *session, fresh bool, problem, userCode string) {
 	if fresh {
 		x.setSession(ses)
 	}
+	form := &page.Form{
+		Action: "/" + x.path + "/oauth2/deviceauth", Hidden: map[string]string{"csrf": ses.csrf}, Submit: "lab.signin.submit",
+		Fields: append([]page.Input{{Name: "user_code", Label: "lab.device.code", Type: "text", Value: clip(userCode, 20), Autocomplete: "off"}}, passwordInputs("")...),
+	}
+	text := []string{"lab.device.text"}
+	if p, ok := x.person(ses); ok {
+		text = append(text, "lab.signin.choose")
+		form.Buttons = append(form.Buttons, page.Button{Name: "account", Value: p.UPN, Label: p.UPN})
+	}
+	form.Buttons = append(form.Buttons, page.Button{Name: "decline", Value: "1", Message: "lab.device.decline"})
 	x.s.Pages.Write(x.w, x.r, page.Page{
-		Title: "lab.device.title", Text: []string{"lab.device.text"}, Problem: problem,
-		Args: map[string]string{"user": ""},
-		Form: &page.Form{
-			Action: x.r.URL.Path, Hidden: map[string]string{"csrf": ses.csrf}, Submit: "lab.signin.submit",
-			Fields: append([]page.Input{{Name: "user_code", Label: "lab.device.code", Type: "text", Value: clip(userCode, 20), Autocomplete: "off"}}, passwordInputs("")...),
-		},
+		Title: "lab.device.title", Text: text, Problem: problem, Args: map[string]string{"user": ""}, Form: form,
+		FormTargets: []string{"https://" + ConsumerHost},
 	})
 }
 
 // grantDevice is the device's question (RFC 8628, section 3.4 and 3.5).
-func (x *exchange) grantDevice(v url.Values, app *directory.Application) {
+func (x *exchange) grantDevice(v url.Values, c client) {
 	name := v.Get("device_code")
 	if name == "" {
 		name = v.Get("code") // the v1 endpoint's name for it
@@ -168,27 +226,33 @@ func (x *exchange) grantDevice(v url.Values, app *directory.Application) {
 	var d device
 	found := !strings.HasPrefix(name, "user ") && x.s.devices.with(name, x.now, func(kept *device) {
 		d = *kept
-		if kept.app.ID == app.ID && kept.grant != nil {
+		if kept.app == c.app.ID && kept.warrant != nil {
 			kept.used = true
 		}
 	})
 	switch {
-	case !found, d.app.ID != app.ID:
+	case !found, d.app != c.app.ID:
 		x.failJSON(fail(70018, "bad_verification_code", 400, "The provided value for the 'device_code' parameter is not valid."))
+	case d.declined:
+		x.failJSON(fail(65004, "authorization_declined", 400, "User declined to consent to access the app."))
 	case expired(d.made, deviceLife, x.now):
 		x.failJSON(fail(70019, "expired_token", 400, "Verification code expired. Have the user retry the sign-in."))
-	case d.grant == nil:
+	case d.warrant == nil:
 		x.failJSON(fail(70016, "authorization_pending", 400, "OAuth 2.0 device flow error. Authorization is pending. Continue polling."))
+	case !x.sameTenant(code{warrant: *d.warrant, path: d.path}):
+		x.failJSON(fail(70018, "bad_verification_code", 400, "The provided value for the 'device_code' parameter is intended for another tenant."))
 	case d.used:
+		x.endFamily(d.warrant.Family)
 		x.failJSON(fail(54005, "invalid_grant", 400, "OAuth2 device code was already redeemed."))
 	default:
-		g := *d.grant
-		if !x.again(&g) {
-			x.failJSON(fail(70018, "bad_verification_code", 400, "The provided value for the 'device_code' parameter is not valid."))
+		g, f := x.grant(*d.warrant, c.app)
+		if f != nil {
+			x.failJSON(f)
 			return
 		}
-		g.v1 = x.v1
+		g.proof = c.proof
 		v.Del("scope") // was told at devicecode
+		v.Del("resource")
 		x.renew(g, v)
 	}
 }

@@ -1,6 +1,7 @@
 package entra
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"slices"
@@ -68,18 +69,18 @@ func (x *exchange) metadata(v1 bool) {
 		"end_session_endpoint":                  base + "/oauth2/v2.0/logout",
 		"jwks_uri":                              base + "/discovery/v2.0/keys",
 		"userinfo_endpoint":                     "https://graph.microsoft.com/oidc/userinfo",
-		"token_endpoint_auth_methods_supported": []string{"client_secret_post", "client_secret_basic"},
+		"token_endpoint_auth_methods_supported": []string{"client_secret_post", "private_key_jwt", "client_secret_basic"},
 		"response_modes_supported":              []string{"query", "fragment", "form_post"},
-		"response_types_supported":              []string{"code"},
+		"response_types_supported":              typesV2,
 		"subject_types_supported":               []string{"pairwise"},
 		"id_token_signing_alg_values_supported": []string{"RS256"},
 		"scopes_supported":                      []string{"openid", "profile", "email", "offline_access"},
 		"code_challenge_methods_supported":      []string{"S256", "plain"},
 		"claims_supported": []string{"sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "preferred_username",
-			"name", "tid", "ver", "oid"},
+			"name", "tid", "ver", "oid", "at_hash", "c_hash", "sid"},
 		"request_uri_parameter_supported": false,
-		"http_logout_supported":           false,
-		"frontchannel_logout_supported":   false,
+		"http_logout_supported":           true,
+		"frontchannel_logout_supported":   true,
 		"tenant_region_scope":             nil,
 		"cloud_instance_name":             "microsoftonline.com",
 		"cloud_graph_host_name":           "graph.windows.net",
@@ -92,21 +93,44 @@ func (x *exchange) metadata(v1 bool) {
 		m["device_authorization_endpoint"] = base + "/oauth2/devicecode"
 		m["end_session_endpoint"] = base + "/oauth2/logout"
 		m["jwks_uri"] = base + "/discovery/keys"
+		m["userinfo_endpoint"] = base + "/openid/userinfo"
+		m["response_types_supported"] = typesV1
+		m["microsoft_multi_refresh_token"] = true
 	}
 	x.json(http.StatusOK, m)
 }
 
-// keys is the JSON Web Key Set (RFC 7517). It is the same under every tenant; an unknown tenant has none.
+// keys is the JSON Web Key Set (RFC 7517). It is the same under every tenant; an unknown tenant has none. Version 2.0
+// says with each key for which issuer it signs ("Access tokens in the Microsoft identity platform", section on the issuer
+// of a signing key).
 func (x *exchange) keys() {
 	if !x.readOnly() {
 		return
 	}
-	if _, _, f := x.tenant(); f != nil {
+	t, shared, f := x.tenant()
+	if f != nil {
 		x.entry.Endpoint = "keys"
 		x.failJSON(f)
 		return
 	}
-	x.json(http.StatusOK, x.s.Key.Set())
+	issuer := "https://" + Host + "/{tenantid}/v2.0"
+	if !shared {
+		issuer = issuerV2(t)
+	}
+	var keys []map[string]any
+	for _, k := range x.s.Keys.Set().Keys {
+		data, err := json.Marshal(k)
+		m := map[string]any{}
+		if err != nil || json.Unmarshal(data, &m) != nil {
+			x.failJSON(failInside())
+			return
+		}
+		if !x.v1 {
+			m["issuer"] = issuer
+		}
+		keys = append(keys, m)
+	}
+	x.json(http.StatusOK, map[string]any{"keys": keys})
 }
 
 // instance is what MSAL asks first, to learn which host names are one cloud. An unknown host is 400 invalid_instance,
@@ -115,12 +139,18 @@ func (x *exchange) instance() {
 	if !x.readOnly() {
 		return
 	}
-	u, err := url.Parse(x.r.URL.Query().Get("authorization_endpoint"))
+	q, f := parameters(x.r.URL.RawQuery)
+	if f != nil {
+		x.entry.Endpoint = "instance"
+		x.failJSON(f)
+		return
+	}
+	u, err := url.Parse(q.Get("authorization_endpoint"))
 	host := ""
 	if err == nil && u.Scheme == "https" {
 		host = strings.ToLower(u.Hostname())
 	}
-	if !slices.Contains(Aliases[:], host) {
+	if !isAlias(host) {
 		x.entry.Endpoint = "instance"
 		x.failJSON(fail(50049, "invalid_instance", http.StatusBadRequest, "Unknown or invalid instance."))
 		return
@@ -137,3 +167,6 @@ func (x *exchange) instance() {
 		},
 	})
 }
+
+// isAlias reports whether host, lower case, is a name of this cloud.
+func isAlias(host string) bool { return slices.Contains(Aliases[:], host) }

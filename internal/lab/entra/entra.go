@@ -1,7 +1,7 @@
 // Package entra is the lab's Entra ID sign-in service: discovery, the sign-in page, tokens, device codes, realms and
 // errors, in the shapes that Microsoft documents.
 //
-//	s := entra.New(entra.Options{Directory: d, Key: k, Journal: j, Pages: page.New()})
+//	s, err := entra.New(ctx, entra.Options{Directory: d, Keys: k, Journal: j, Pages: page.New()})
 //	http.Serve(listener, s)
 //
 // It is one http.Handler for login.microsoftonline.com, login.microsoft.com and login.windows.net, and reads nothing but
@@ -10,6 +10,8 @@
 package entra
 
 import (
+	"context"
+	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -32,11 +34,11 @@ const (
 	maxBody     = 64 << 10
 	maxQuery    = 8 << 10
 	maxKept     = 8192 // codes, refresh tokens, device codes and sessions, each
+	maxAsserted = 1 << 16
 	codeLife    = 10 * time.Minute
 	sessionLife = 8 * time.Hour
 	refreshLife = 90 * 24 * time.Hour
 	deviceLife  = 15 * time.Minute
-	tokenLife   = 3599 * time.Second
 )
 
 // Consumers hands over people who signed in at the consumers' own service.
@@ -45,14 +47,23 @@ type Consumers interface {
 	Redeem(ticket, binding string) (*directory.User, bool)
 }
 
-// Options of New. All but Consumers and Now are required.
+// Options of New. All but Consumers, Memory and Now are required.
 type Options struct {
 	Directory *directory.Store
-	Key       *token.Key
+	Keys      *token.Ring
 	Journal   *journal.Journal
 	Pages     *page.Pages
 	Consumers Consumers        // nil: nobody comes from there
+	Memory    Memory           // nil: nothing outlives the service
 	Now       func() time.Time // nil: time.Now
+}
+
+// Memory is what the service keeps of itself for a later run: its refresh tokens. Keys are in Options.Keys, consent in
+// Options.Directory; sessions, codes, device codes and used assertions end with the service. See package state.
+type Memory interface {
+	Put(ctx context.Context, kind, key string, value []byte) error
+	Delete(ctx context.Context, kind, key string) error
+	All(ctx context.Context, kind string, f func(key string, value []byte) error) error
 }
 
 // Service answers. Obtain it from New. Safe for concurrent use.
@@ -62,17 +73,20 @@ type Service struct {
 	codes    *shelf[*code]
 	refresh  *shelf[*refreshToken]
 	devices  *shelf[*device]
+	// assertions are the client assertions that were used, by application and jti.
+	assertions *shelf[struct{}]
 }
 
-// New returns a service without sessions.
-func New(o Options) *Service {
+// New returns a service without sessions, with the refresh tokens that o.Memory holds.
+func New(ctx context.Context, o Options) (*Service, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Service{
+	s := &Service{
 		Options: o, sessions: newShelf[*session](maxKept), codes: newShelf[*code](maxKept),
-		refresh: newShelf[*refreshToken](maxKept), devices: newShelf[*device](maxKept),
+		refresh: newShelf[*refreshToken](maxKept), devices: newShelf[*device](2 * maxKept), assertions: newShelf[struct{}](maxAsserted),
 	}
+	return s, s.loadRefresh(ctx)
 }
 
 // exchange is one request on its way through the service.
@@ -140,13 +154,23 @@ func (x *exchange) route() {
 		x.metadata(false)
 	case ".well-known/openid-configuration":
 		x.metadata(true)
-	case "discovery/v2.0/keys", "discovery/keys":
+	case "discovery/v2.0/keys":
+		x.keys()
+	case "discovery/keys":
+		x.v1 = true
 		x.keys()
 	case "oauth2/v2.0/authorize":
 		x.authorize()
 	case "oauth2/authorize":
 		x.v1 = true
 		x.authorize()
+	case "v2.0/adminconsent":
+		x.adminConsent()
+	case "adminconsent":
+		x.v1 = true
+		x.adminConsent()
+	case "openid/userinfo":
+		x.userInfo()
 	case "federation/oauth2msa":
 		x.fromConsumers()
 	case "oauth2/v2.0/token":
@@ -174,6 +198,15 @@ func (x *exchange) route() {
 		}
 		x.s.Pages.Write(x.w, x.r, page.Page{Status: http.StatusNotFound, Title: "lab.missing.title", Text: []string{"lab.missing.text"}})
 	}
+}
+
+// body reads what was sent, up to maxBody.
+func (x *exchange) body() ([]byte, *failure) {
+	data, err := io.ReadAll(http.MaxBytesReader(x.w, x.r.Body, maxBody))
+	if err != nil {
+		return nil, failMalformed("the body cannot be read, or is longer than 65536 bytes")
+	}
+	return data, nil
 }
 
 func trimPath(path string) string { return strings.ToLower(strings.TrimSuffix(path, "/")) }

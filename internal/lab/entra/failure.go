@@ -25,7 +25,9 @@ type failure struct {
 	title   string // message id of the page's title; "" gives the general one
 	lead    string // message id of the page's first paragraph
 	args    map[string]string
-	applies bool // may be sent to the application by redirect
+	sub     string // "suberror"
+	allow   string // of 405
+	applies bool   // may be sent to the application by redirect
 }
 
 func fail(code int, oauth string, status int, format string, args ...any) *failure {
@@ -34,6 +36,75 @@ func fail(code int, oauth string, status int, format string, args ...any) *failu
 
 // told marks f as one that the application is told by redirect (RFC 6749, section 4.1.2.1).
 func (f *failure) told() *failure { f.applies = true; return f }
+
+// asking makes f the answer of authorize where it may not ask the person (OpenID Connect Core 1.0, section 3.1.2.6).
+func (f *failure) asking() *failure { f.oauth = "consent_required"; return f.told() }
+
+func failNoSession() *failure {
+	return fail(50058, "login_required", 400, "Session information is not sufficient for single-sign-on.").told()
+}
+
+// failConsent is what Microsoft's clients know as "interaction needed": invalid_grant with the suberror consent_required.
+func failConsent(a *directory.Application) *failure {
+	f := fail(65001, "invalid_grant", 400,
+		"The user or administrator has not consented to use the application with ID '%s' named '%s'. Send an interactive authorization request for this user and resource.",
+		a.ID, a.Name)
+	f.sub = "consent_required"
+	return f
+}
+
+func failDeclined() *failure {
+	return fail(65004, "access_denied", 400, "User declined to consent to access the app.")
+}
+
+func failAdministrator(a *directory.Application) *failure {
+	f := fail(90094, "access_denied", 400, "Administrator consent is required for the application '%s'(%s).", a.ID, a.Name)
+	f.lead, f.args = "lab.consent.administrator", map[string]string{"application": a.Name}
+	return f
+}
+
+func failRevoked() *failure {
+	return fail(50173, "invalid_grant", 400, "The provided grant has expired due to it being revoked, a fresh auth token is needed.")
+}
+
+// failInside and failFull are the lab's own troubles: no key signs, or what it remembers is full.
+func failInside() *failure {
+	return &failure{oauth: "temporarily_unavailable", status: 503, page: 503, text: "LAB: the token could not be signed."}
+}
+
+func failFull() *failure {
+	return &failure{oauth: "temporarily_unavailable", status: 503, page: 503, text: "LAB: the consent could not be kept."}
+}
+
+// standing tells why an account may not sign in, whatever its password: disabled or locked.
+func standing(u *directory.User) *failure {
+	var f *failure
+	switch {
+	case u.Disabled || u.Person().Disabled:
+		f = fail(50057, "invalid_grant", 400, "The user account is disabled.")
+		f.lead = "lab.account.disabled"
+	case u.Person().Locked:
+		f = fail(50053, "invalid_grant", 400, "The account is locked because the user tried to sign in too many times with an incorrect user ID or password.")
+		f.lead = "lab.account.locked"
+	}
+	return f
+}
+
+// passwordState tells why a right password is not enough: it has expired, or must be changed first. Both are 50055, which
+// the reference gives for a password of the cloud; 50144 is that of a password kept on the premises, which the lab's
+// accounts do not have.
+func passwordState(u *directory.User) *failure {
+	p := u.Person()
+	if !p.PasswordExpired && !p.MustChange {
+		return nil
+	}
+	f := fail(50055, "invalid_grant", 400, "The password is expired.")
+	f.lead = "lab.account.expired"
+	if !p.PasswordExpired {
+		f.lead = "lab.account.change"
+	}
+	return f
+}
 
 func failQueryTooLong() *failure {
 	return fail(90015, "invalid_request", 400, "The query string is too long.")
@@ -48,7 +119,9 @@ func failMalformed(why string) *failure {
 }
 
 func failMethod(want, got string) *failure {
-	return fail(900561, "invalid_request", 405, "The endpoint only accepts %s requests. Received a %s request.", want, clip(got, 20))
+	f := fail(900561, "invalid_request", 405, "The endpoint only accepts %s requests. Received a %s request.", want, clip(got, 20))
+	f.page, f.allow = http.StatusMethodNotAllowed, want
+	return f
 }
 
 func failTenant(name string) *failure {
@@ -135,6 +208,7 @@ type body struct {
 	Trace       string `json:"trace_id"`
 	Correlation string `json:"correlation_id"`
 	URI         string `json:"error_uri,omitempty"`
+	Sub         string `json:"suberror,omitempty"`
 }
 
 func (x *exchange) timestamp() string { return x.now.Format("2006-01-02 15:04:05Z") }
@@ -165,9 +239,9 @@ func (x *exchange) failJSON(f *failure) {
 		codes = append(codes, f.code)
 	}
 	if f.status == http.StatusMethodNotAllowed {
-		x.w.Header().Set("Allow", "POST")
+		x.w.Header().Set("Allow", f.allow)
 	}
-	x.json(f.status, body{f.oauth, x.description(f), codes, x.timestamp(), x.trace, x.correlation, lookup(f.code)})
+	x.json(f.status, body{f.oauth, x.description(f), codes, x.timestamp(), x.trace, x.correlation, lookup(f.code), f.sub})
 }
 
 // json answers with v.
@@ -192,6 +266,9 @@ func (x *exchange) failPage(f *failure) {
 		x.assume(directory.AssumedRestrictionPage)
 	}
 	x.note(f)
+	if f.allow != "" {
+		x.w.Header().Set("Allow", f.allow)
+	}
 	p := page.Page{
 		Status: f.page, Title: f.title, Args: f.args,
 		Fields: []page.Field{

@@ -13,36 +13,6 @@ import (
 	"sekisho/internal/lab/token"
 )
 
-// grant is what a token says: who, for which application, in which tenant, for what.
-type grant struct {
-	tenant   *directory.Tenant
-	person   *directory.User // nil for an application alone
-	account  *directory.User // the person's object in tenant
-	app      *directory.Application
-	scopes   scopes
-	nonce    string
-	authTime time.Time
-	methods  []string // amr
-	policyID string   // xms_trpid
-	family   string   // joins a code, its refresh tokens and their successors
-	v1       bool
-}
-
-// again puts what stands in the directory now in place of what stood there when g was made. It reports false when any of
-// it is gone.
-func (x *exchange) again(g *grant) (ok bool) {
-	if g.tenant, ok = x.dir.Tenant(g.tenant.ID); !ok {
-		return false
-	}
-	if g.app, ok = x.dir.Application(g.app.ID); !ok || g.person == nil {
-		return ok
-	}
-	if g.person, ok = x.dir.Again(g.person); ok {
-		g.account, ok = g.tenant.Account(g.person)
-	}
-	return ok
-}
-
 // answer is the token response (RFC 6749, section 5.1, and Microsoft's additions).
 type answer struct {
 	Type       string `json:"token_type"`
@@ -58,36 +28,34 @@ type answer struct {
 	ClientInfo string `json:"client_info,omitempty"`
 }
 
-// issue answers with the tokens of g. clientInfo asks for client_info.
-func (x *exchange) issue(g grant, clientInfo bool) {
-	access, err := x.s.Key.Sign(x.accessClaims(g))
+// issue answers with the tokens of g. info asks for client_info.
+func (x *exchange) issue(g grant, info bool) {
+	access, err := x.s.Keys.Sign(x.accessClaims(g))
 	if err != nil {
-		http.Error(x.w, "LAB: token could not be signed", http.StatusInternalServerError)
+		x.failJSON(failInside())
 		return
 	}
-	life := int(tokenLife / time.Second)
+	life := int(token.Life / time.Second)
 	a := answer{Type: "Bearer", ExpiresIn: life, ExtExpires: life, Access: access}
 	if g.v1 {
 		a.ExpiresIn, a.ExtExpires = strconv.Itoa(life), strconv.Itoa(life)
-		a.ExpiresOn = strconv.FormatInt(x.now.Add(tokenLife).Unix(), 10)
+		a.ExpiresOn = strconv.FormatInt(x.now.Add(token.Life).Unix(), 10)
 		a.NotBefore = strconv.FormatInt(x.now.Unix(), 10)
-		a.Resource = g.scopes.audience
+		a.Resource = g.scopes.Audience
 	}
 	if g.person != nil {
 		a.Scope = grantedScope(g.scopes)
-		if g.scopes.openID {
-			if a.ID, err = x.s.Key.Sign(x.idClaims(g)); err != nil {
-				http.Error(x.w, "LAB: token could not be signed", http.StatusInternalServerError)
+		if g.scopes.OpenID {
+			if a.ID, err = x.s.Keys.Sign(x.idClaims(g)); err != nil {
+				x.failJSON(failInside())
 				return
 			}
 		}
-		if g.scopes.offline {
+		if g.scopes.Offline {
 			a.Refresh = x.keepRefresh(g)
 		}
-		if clientInfo {
-			// Microsoft's clients build the account's identity from it: the object id and tenant of the home account.
-			info, _ := json.Marshal(map[string]string{"uid": g.person.ID, "utid": g.person.Tenant.ID})
-			a.ClientInfo = base64.RawURLEncoding.EncodeToString(info)
+		if info {
+			a.ClientInfo = clientInfo(g)
 		}
 	}
 	x.about(g.app, g.person, g.tenant)
@@ -95,20 +63,26 @@ func (x *exchange) issue(g grant, clientInfo bool) {
 	x.json(http.StatusOK, a)
 }
 
+// clientInfo is what Microsoft's clients build the account's identity from: the object id and tenant of the home account.
+func clientInfo(g grant) string {
+	info, _ := json.Marshal(map[string]string{"uid": g.person.ID, "utid": g.person.Tenant.ID})
+	return base64.RawURLEncoding.EncodeToString(info)
+}
+
 // grantedScope is what the response's scope says: what was asked for, in the words in which it was asked (MSAL for Go
 // compares them), and what .default stands for.
 func grantedScope(s scopes) string {
-	out := slices.Clone(s.items)
-	if slices.Contains(s.names, ".default") {
-		out = append(out, s.audience+"/User.Read")
+	out := slices.Clone(s.Items)
+	if slices.Contains(s.Names, ".default") {
+		out = append(out, s.Audience+"/User.Read")
 	}
 	return strings.Join(out, " ")
 }
 
-// permissions names what is granted; .default stands for what was consented, which in the lab is User.Read.
+// permissions names what is granted; .default stands for what the application registered, which in the lab is User.Read.
 func permissions(s scopes) []string {
 	var out []string
-	for _, n := range s.names {
+	for _, n := range s.Names {
 		if n == ".default" {
 			n = "User.Read"
 		}
@@ -125,7 +99,7 @@ func permissions(s scopes) []string {
 // common claims of every token (Microsoft, "Access token claims reference" and "ID token claims reference").
 func (x *exchange) baseClaims(g grant) token.Claims {
 	return token.Claims{
-		"iat": x.now.Unix(), "nbf": x.now.Unix(), "exp": x.now.Add(tokenLife).Unix(),
+		"iat": x.now.Unix(), "nbf": x.now.Unix(), "exp": x.now.Add(token.Life).Unix(),
 		"tid": g.tenant.ID, "uti": token.Opaque(16),
 	}
 }
@@ -134,9 +108,12 @@ func (x *exchange) baseClaims(g grant) token.Claims {
 // an application of the directory takes version 2.0 with its id as audience ("Access tokens": the resource decides).
 func (x *exchange) accessClaims(g grant) token.Claims {
 	c := x.baseClaims(g)
-	c["aud"] = g.scopes.audience
-	v2 := !strings.HasPrefix(g.scopes.audience, "https://")
-	acr := "1"
+	c["aud"] = g.scopes.Audience
+	v2 := !strings.HasPrefix(g.scopes.Audience, "https://")
+	acr := g.proof
+	if acr == "" {
+		acr = "1"
+	}
 	if g.app.Public {
 		acr = "0"
 	}
@@ -153,10 +130,13 @@ func (x *exchange) accessClaims(g grant) token.Claims {
 	}
 	if g.person == nil {
 		id, _ := g.app.In(g.tenant)
-		c["sub"], c["oid"], c["idtyp"], c["roles"] = id, id, "app", []string{"User.Read.All"}
+		c["sub"], c["oid"], c["idtyp"] = id, id, "app"
+		if roles := roles(g.app, g.tenant, g.scopes.Audience); len(roles) > 0 {
+			c["roles"] = roles
+		}
 		return c
 	}
-	c["sub"] = token.Pairwise("sub", g.person.ID, g.tenant.ID, g.scopes.audience)
+	c["sub"] = token.Pairwise("sub", g.person.ID, g.tenant.ID, g.scopes.Audience)
 	c["oid"], c["name"], c["scp"] = g.account.ID, g.person.Name, strings.Join(permissions(g.scopes), " ")
 	if v2 {
 		c["preferred_username"] = g.person.UPN
@@ -175,6 +155,9 @@ func (x *exchange) idClaims(g grant) token.Claims {
 	c["auth_time"] = g.authTime.Unix()
 	if g.nonce != "" {
 		c["nonce"] = g.nonce
+	}
+	if g.sid != "" {
+		c["sid"] = g.sid
 	}
 	if g.person.Tenant.ID != g.tenant.ID {
 		c["idp"] = issuerV1(g.person.Tenant)

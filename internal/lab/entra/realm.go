@@ -3,9 +3,9 @@ package entra
 import (
 	"encoding/json"
 	"encoding/xml"
-	"io"
 	"net/http"
 	"strings"
+	"unicode/utf8"
 
 	"sekisho/internal/lab/directory"
 )
@@ -28,9 +28,17 @@ func (x *exchange) realm(upn string) {
 	if !x.readOnly() {
 		return
 	}
-	q := x.r.URL.Query()
+	q, f := parameters(x.r.URL.RawQuery)
+	if f != nil {
+		x.failJSON(f)
+		return
+	}
 	if user := q.Get("user"); user != "" {
 		upn = user
+	}
+	if !plain(upn) {
+		x.failJSON(failMalformed("the user name is not UTF-8 text"))
+		return
 	}
 	kind, domain, brand := x.accountType(upn)
 	if q.Get("api-version") == "2.1" {
@@ -53,7 +61,11 @@ func (x *exchange) realmSRF() {
 	if !x.readOnly() {
 		return
 	}
-	q := x.r.URL.Query()
+	q, f := parameters(x.r.URL.RawQuery)
+	if f != nil {
+		x.failJSON(f)
+		return
+	}
 	kind, domain, brand := x.accountType(q.Get("login"))
 	type realm struct {
 		XMLName xml.Name `xml:"RealmInfo" json:"-"`
@@ -85,12 +97,15 @@ func (x *exchange) credentialType() {
 		x.failJSON(failMethod("POST", x.r.Method))
 		return
 	}
-	data, err := io.ReadAll(http.MaxBytesReader(x.w, x.r.Body, maxBody))
+	data, f := x.body()
 	var ask struct {
 		Username string `json:"username"`
 	}
-	if err != nil || json.Unmarshal(data, &ask) != nil {
-		x.failJSON(failMalformed("the body is not the JSON that was expected"))
+	if f == nil && (!utf8.Valid(data) || json.Unmarshal(data, &ask) != nil || !plain(ask.Username)) {
+		f = failMalformed("the body is not the JSON that was expected")
+	}
+	if f != nil {
+		x.failJSON(f)
 		return
 	}
 	exists := 1

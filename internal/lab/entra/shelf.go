@@ -23,10 +23,14 @@ func newShelf[T any](max int) *shelf[T] {
 	return &shelf[T]{max: max, items: map[string]item[T]{}}
 }
 
-// put keeps v under name until expires.
-func (s *shelf[T]) put(name string, v T, expires time.Time) {
+// put keeps v under name until expires, and returns the names of those that had to leave for it.
+func (s *shelf[T]) put(name string, v T, expires time.Time) (gone []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.add(name, v, expires)
+}
+
+func (s *shelf[T]) add(name string, v T, expires time.Time) (gone []string) {
 	if len(s.order) >= 2*s.max { // mostly names already gone
 		kept := s.order[:0]
 		for _, n := range s.order {
@@ -37,11 +41,26 @@ func (s *shelf[T]) put(name string, v T, expires time.Time) {
 		s.order = kept
 	}
 	for len(s.items) >= s.max && len(s.order) > 0 {
-		delete(s.items, s.order[0])
+		if _, ok := s.items[s.order[0]]; ok {
+			gone = append(gone, s.order[0])
+			delete(s.items, s.order[0])
+		}
 		s.order = s.order[1:]
 	}
 	s.items[name] = item[T]{v, expires}
 	s.order = append(s.order, name)
+	return gone
+}
+
+// once keeps v under name until expires, unless something that is not over lies there already; it reports whether it did.
+func (s *shelf[T]) once(name string, v T, now, expires time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if it, ok := s.items[name]; ok && now.Before(it.expires) {
+		return false
+	}
+	s.add(name, v, expires)
+	return true
 }
 
 // with runs f on the value under name while nobody else does. It reports false when there is none or its time is over.
@@ -67,13 +86,15 @@ func (s *shelf[T]) drop(name string) {
 	delete(s.items, name)
 }
 
-// dropIf forgets every value that match selects.
-func (s *shelf[T]) dropIf(match func(T) bool) {
+// dropIf forgets every value that match selects, and returns their names.
+func (s *shelf[T]) dropIf(match func(T) bool) (gone []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for name, it := range s.items {
 		if match(it.value) {
 			delete(s.items, name)
+			gone = append(gone, name)
 		}
 	}
+	return gone
 }

@@ -18,7 +18,7 @@ const Audience = "https://graph.microsoft.com"
 // Service answers. All fields but Now are required. Safe for concurrent use.
 type Service struct {
 	Directory *directory.Store
-	Key       *token.Key
+	Key       *token.Ring
 	Now       func() time.Time // nil: time.Now
 }
 

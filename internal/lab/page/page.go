@@ -8,6 +8,7 @@ import (
 	"html/template"
 	"net/http"
 	"strings"
+	"unicode"
 
 	"sekisho/internal/lab/token"
 	"sekisho/internal/message"
@@ -24,10 +25,17 @@ type Field struct {
 
 // Form is a form on a page. Its fields are posted to Action.
 type Form struct {
-	Action string
-	Hidden map[string]string
-	Fields []Input
-	Submit string // a message id
+	Action  string
+	Hidden  map[string]string
+	Fields  []Input
+	Submit  string   // a message id; "" for no button of that kind
+	Buttons []Button // further buttons, which send the form without its fields being filled in
+}
+
+// Button is a button that sends Name=Value. It shows the message Message or, when that is "", Label as it is.
+type Button struct {
+	Name, Value    string
+	Message, Label string
 }
 
 // Input is one field of a Form.
@@ -50,6 +58,8 @@ type Page struct {
 	Form    *Form
 	// FormTargets are origins that the form may lead to by redirect, beside the page's own (CSP form-action).
 	FormTargets []string
+	// Frames are addresses that the page opens unseen, to tell others of a sign-out.
+	Frames []string
 }
 
 // Pages renders. The zero value is not usable; obtain it from New.
@@ -63,6 +73,11 @@ func New() *Pages {
 // Write answers r with p, in the language that r prefers.
 func (ps *Pages) Write(w http.ResponseWriter, r *http.Request, p Page) {
 	printer := message.New(message.Pick(r.Header.Get("Accept-Language")))
+	args := map[string]string{}
+	for k, v := range p.Args {
+		args[k] = Plain(v)
+	}
+	p.Args = args
 	text := func(id string) string { return printer.Text(id, p.Args) }
 	nonce := token.Opaque(12)
 	view := map[string]any{
@@ -76,7 +91,7 @@ func (ps *Pages) Write(w http.ResponseWriter, r *http.Request, p Page) {
 	}
 	var fields []Field
 	for _, f := range p.Fields {
-		fields = append(fields, Field{printer.Text(f.Label, nil), f.Value})
+		fields = append(fields, Field{printer.Text(f.Label, nil), Plain(f.Value)})
 	}
 	view["Text"], view["Fields"] = paragraphs, fields
 	if p.Problem != "" {
@@ -84,10 +99,19 @@ func (ps *Pages) Write(w http.ResponseWriter, r *http.Request, p Page) {
 	}
 	if p.Form != nil {
 		form := *p.Form
-		form.Submit = printer.Text(form.Submit, nil)
-		form.Fields = nil
+		if form.Submit != "" {
+			form.Submit = printer.Text(form.Submit, nil)
+		}
+		form.Fields, form.Buttons = nil, nil
+		for _, b := range p.Form.Buttons {
+			b.Label = Plain(b.Label)
+			if b.Message != "" {
+				b.Label = printer.Text(b.Message, p.Args)
+			}
+			form.Buttons = append(form.Buttons, b)
+		}
 		for _, in := range p.Form.Fields {
-			in.Label = printer.Text(in.Label, nil)
+			in.Label, in.Value = printer.Text(in.Label, nil), Plain(in.Value)
 			form.Fields = append(form.Fields, in)
 		}
 		view["Form"] = form
@@ -100,8 +124,12 @@ func (ps *Pages) Write(w http.ResponseWriter, r *http.Request, p Page) {
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Language", printer.Language())
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'nonce-"+nonce+"'; base-uri 'none'; frame-ancestors 'none'; form-action "+
-		strings.Join(append([]string{"'self'"}, p.FormTargets...), " "))
+	policy := "default-src 'none'; style-src 'nonce-" + nonce + "'; base-uri 'none'; frame-ancestors 'none'; form-action " +
+		strings.Join(append([]string{"'self'"}, p.FormTargets...), " ")
+	if len(p.Frames) > 0 {
+		policy += "; frame-src http: https:"
+	}
+	h.Set("Content-Security-Policy", policy)
 	h.Set("Referrer-Policy", "same-origin")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
@@ -110,4 +138,18 @@ func (ps *Pages) Write(w http.ResponseWriter, r *http.Request, p Page) {
 		w.WriteHeader(p.Status)
 	}
 	w.Write(out.Bytes())
+}
+
+// Plain is text without what would change how the text around it reads: control characters, marks of direction (Unicode
+// Technical Report #36, section 2.5) and invalid UTF-8 become U+FFFD. Ends of lines stay.
+func Plain(text string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n', r == '\r', r == '\t':
+			return r
+		case unicode.Is(unicode.Cc, r), unicode.Is(unicode.Bidi_Control, r), r == '\u2028', r == '\u2029', r == '\ufeff':
+			return unicode.ReplacementChar
+		}
+		return r
+	}, text)
 }

@@ -1,23 +1,33 @@
-// Package token is the lab's signing key: it signs tokens with RS256, publishes the public half and verifies what it
-// signed. The claims are its callers' business.
+// Package token is the lab's signing keys: they sign tokens with RS256, are published with their certificates, follow one
+// another, and verify what they signed. The claims are their callers' business.
+//
+//	keys, err := token.Open(filepath.Join(dir, token.File), time.Now) // "" keeps them in memory
+//	text, err := keys.Sign(token.Claims{"aud": ...})
+//	claims, err := keys.Verify(text, now)
+//
+// A token is taken for the lab's own by its key id and its signature alone: nothing that a header brings along (jwk, jku,
+// x5u, x5c) is looked at, and no algorithm but RS256 counts (RFC 8725, sections 2.1, 3.1 and 3.5).
 package token
 
 import (
-	"crypto"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
 )
 
-// keyBits of the signing key; Entra publishes 2048-bit RSA keys (discovery documents as read by public clients).
-const keyBits = 2048
+// Life is how long an access token and an ID token are valid. Microsoft's are between 60 and 90 minutes ("Access tokens in
+// the Microsoft identity platform").
+const Life = 3599 * time.Second
+
+// MaxBytes bounds a token that is verified; chosen, the lab's own are below 4 KiB.
+const MaxBytes = 16 << 10
 
 // Claims are the claims of one token.
 type Claims map[string]any
@@ -28,63 +38,51 @@ func (c Claims) String(name string) string {
 	return s
 }
 
-// Key signs and verifies. Obtain it from NewKey. Safe for concurrent use.
-type Key struct {
-	id     string
-	public *rsa.PublicKey
-	signer jose.Signer
+// Time returns claim name when it is a number of seconds, else the zero time.
+func (c Claims) Time(name string) time.Time {
+	n, ok := c[name].(float64)
+	if !ok || n < 0 || n > 1<<40 {
+		return time.Time{}
+	}
+	return time.Unix(int64(n), 0).UTC()
 }
 
-// NewKey makes a fresh key. It lives as long as the value: tokens of an earlier run do not verify.
-func NewKey() (*Key, error) {
-	private, err := rsa.GenerateKey(rand.Reader, keyBits)
-	if err != nil {
-		return nil, fmt.Errorf("make signing key: %w", err)
-	}
-	jwk := jose.JSONWebKey{Key: private.Public()}
-	sum, err := jwk.Thumbprint(crypto.SHA256)
-	if err != nil {
-		return nil, fmt.Errorf("name signing key: %w", err)
-	}
-	k := &Key{id: base64.RawURLEncoding.EncodeToString(sum), public: &private.PublicKey}
-	k.signer, err = jose.NewSigner(
-		jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: private, KeyID: k.id}},
-		(&jose.SignerOptions{}).WithType("JWT"))
-	if err != nil {
-		return nil, fmt.Errorf("make signer: %w", err)
-	}
-	return k, nil
-}
-
-// Set is the public half as the keys endpoint answers it.
-func (k *Key) Set() jose.JSONWebKeySet {
-	return jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: k.public, KeyID: k.id, Algorithm: string(jose.RS256), Use: "sig"}}}
-}
-
-// Sign returns the compact form of c.
-func (k *Key) Sign(c Claims) (string, error) {
+// Sign returns the compact form of c, signed by the current key.
+func (r *Ring) Sign(c Claims) (string, error) {
 	payload, err := json.Marshal(c)
 	if err != nil {
 		return "", fmt.Errorf("encode claims: %w", err)
 	}
-	signed, err := k.signer.Sign(payload)
+	signed, err := r.current().signer.Sign(payload)
 	if err != nil {
 		return "", fmt.Errorf("sign token: %w", err)
 	}
 	return signed.CompactSerialize()
 }
 
-// ErrInvalid is what Verify returns for anything that is not one of this key's tokens inside its time.
-var ErrInvalid = errors.New("token is not valid here")
+// ErrInvalid is what Verify returns for anything that is not one of these keys' tokens, ErrExpired for one of theirs
+// outside its time; errors.Is(ErrExpired, ErrInvalid) holds.
+var (
+	ErrInvalid = errors.New("token is not valid here")
+	ErrExpired = fmt.Errorf("%w: outside its time", ErrInvalid)
+)
 
-// Verify checks signature and time. Only RS256 by this key counts: "none" and HMAC with the public key do not
-// (RFC 8725, sections 2.1 and 3.1).
-func (k *Key) Verify(text string, now time.Time) (Claims, error) {
+// Verify checks key, signature and time, and returns the claims. With ErrExpired it returns them, too: whoever may take an
+// old token (a hint at sign-out) knows then that it was one of these keys'.
+func (r *Ring) Verify(text string, now time.Time) (Claims, error) {
+	id, ok := keyID(text)
+	if !ok {
+		return nil, ErrInvalid
+	}
+	k, ok := r.find(id)
+	if !ok {
+		return nil, ErrInvalid
+	}
 	signed, err := jose.ParseSignedCompact(text, []jose.SignatureAlgorithm{jose.RS256})
 	if err != nil {
 		return nil, ErrInvalid
 	}
-	payload, err := signed.Verify(k.public)
+	payload, err := signed.Verify(&k.private.PublicKey)
 	if err != nil {
 		return nil, ErrInvalid
 	}
@@ -92,12 +90,38 @@ func (k *Key) Verify(text string, now time.Time) (Claims, error) {
 	if json.Unmarshal(payload, &c) != nil {
 		return nil, ErrInvalid
 	}
-	notBefore, okBefore := c["nbf"].(float64)
-	expires, okExpires := c["exp"].(float64)
-	if !okBefore || !okExpires || now.Unix() < int64(notBefore) || now.Unix() >= int64(expires) {
+	notBefore, expires := c.Time("nbf"), c.Time("exp")
+	if notBefore.IsZero() || expires.IsZero() {
 		return nil, ErrInvalid
 	}
+	if now.Before(notBefore) || !now.Before(expires) {
+		return c, ErrExpired
+	}
 	return c, nil
+}
+
+// keyID reads the header of a token, which must be exactly of the kind that Sign writes.
+func keyID(text string) (id string, ok bool) {
+	if len(text) > MaxBytes {
+		return "", false
+	}
+	part, _, _ := strings.Cut(text, ".")
+	data, err := base64.RawURLEncoding.Strict().DecodeString(part)
+	if err != nil {
+		return "", false
+	}
+	var header map[string]string
+	if json.Unmarshal(data, &header) != nil || header["alg"] != "RS256" || header["typ"] != "JWT" {
+		return "", false
+	}
+	for name := range header {
+		switch name {
+		case "alg", "typ", "kid", "x5t":
+		default:
+			return "", false
+		}
+	}
+	return header["kid"], header["kid"] != ""
 }
 
 // Opaque returns n random bytes in base64url: codes, refresh tokens, session ids.
@@ -124,4 +148,11 @@ func Pairwise(parts ...string) string {
 		fmt.Fprintf(h, "%d:%s", len(p), p)
 	}
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))
+}
+
+// Half is the left half of text's SHA-256 in base64url: at_hash and c_hash (OpenID Connect Core 1.0, sections 3.1.3.6 and
+// 3.3.2.11).
+func Half(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2])
 }
