@@ -82,7 +82,7 @@ func open(ctx context.Context, o Options, m atlas) (*World, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("open lab: %w", err)
 	}
-	w := &World{atlas: m, hosts: o.Hosts, now: o.Now, logger: o.Logger, journal: &journal.Journal{}}
+	w := &World{atlas: m, hosts: o.Hosts, now: o.Now, logger: o.Logger}
 	if w.now == nil {
 		w.now = time.Now
 	}
@@ -107,6 +107,11 @@ func (w *World) start(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	if w.state, err = state.Open(ctx, path); err != nil {
+		return err
+	}
+	if w.journal, err = journal.Open(ctx, w.state, func(err error) {
+		w.logger.Warn("the lab's sign-in log cannot be written; it is tried again", "error", err.Error())
+	}); err != nil {
 		return err
 	}
 	if o.Directory != nil {
@@ -195,6 +200,9 @@ func (w *World) Close() error {
 		if f != nil {
 			errs = append(errs, f.close())
 		}
+	}
+	if w.journal != nil {
+		errs = append(errs, w.journal.Close())
 	}
 	if w.state != nil {
 		errs = append(errs, w.state.Close()) // when nothing that writes runs any more

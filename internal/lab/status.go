@@ -103,6 +103,9 @@ func ReadStatus(ctx context.Context, dir string) (Status, error) {
 	if err != nil {
 		return s, err
 	}
+	if s.SignIns, err = db.CountSignIns(ctx); err != nil {
+		return s, err
+	}
 	s.Edited = store.Edited()
 	s.describe(store.Current())
 	return s, nil
