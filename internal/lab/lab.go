@@ -64,6 +64,7 @@ type World struct {
 	lock        *lockfile.Lock // of the folder; nil without one
 	state       *state.DB
 	directory   *directory.Store
+	keys        *token.Ring
 	journal     *journal.Journal
 	recorder    recorder
 	connections connectionCount
@@ -127,11 +128,10 @@ func (w *World) start(ctx context.Context, o Options) (err error) {
 	if o.Dir != "" {
 		keyFile = filepath.Join(o.Dir, token.File)
 	}
-	keys, err := token.Open(keyFile, w.now)
-	if err != nil {
+	if w.keys, err = token.Open(keyFile, w.now); err != nil {
 		return err
 	}
-	handler, err := w.services(ctx, keys)
+	handler, err := w.services(ctx)
 	if err != nil {
 		return err
 	}
@@ -143,11 +143,11 @@ func (w *World) start(ctx context.Context, o Options) (err error) {
 }
 
 // services wires what answers under which name.
-func (w *World) services(ctx context.Context, keys *token.Ring) (http.Handler, error) {
+func (w *World) services(ctx context.Context) (http.Handler, error) {
 	pages := page.New()
 	consumers := msa.New(msa.Options{Directory: w.directory, Journal: w.journal, Pages: pages, Now: w.now})
 	signIn, err := entra.New(ctx, entra.Options{
-		Directory: w.directory, Keys: keys, Journal: w.journal, Pages: pages, Consumers: consumers, Memory: w.state, Now: w.now,
+		Directory: w.directory, Keys: w.keys, Journal: w.journal, Pages: pages, Consumers: consumers, Memory: w.state, Now: w.now,
 	})
 	if err != nil {
 		return nil, err
@@ -159,7 +159,7 @@ func (w *World) services(ctx context.Context, keys *token.Ring) (http.Handler, e
 			"login.microsoft.com":       signIn,
 			"login.windows.net":         signIn,
 			entra.ConsumerHost:          consumers,
-			"graph.microsoft.com":       &graph.Service{Directory: w.directory, Key: keys, Now: w.now},
+			"graph.microsoft.com":       &graph.Service{Directory: w.directory, Key: w.keys, Now: w.now},
 		},
 		origin: &origin.Service{SNI: func(r *http.Request) (string, bool) {
 			a := arrivalOf(r)

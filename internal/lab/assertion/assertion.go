@@ -90,7 +90,7 @@ func Verify(text string, find func(x5tS256, x5t string) (*directory.Certificate,
 	if named == "" {
 		named = h.KeyID
 	}
-	certificate, ok := find(h.SHA256, named)
+	certificate, ok := find(urlSafe.Replace(h.SHA256), urlSafe.Replace(named))
 	if !ok || certificate.Expired(now) {
 		return Claims{}, ErrCertificate
 	}
@@ -124,6 +124,9 @@ func Verify(text string, find func(x5tS256, x5t string) (*directory.Certificate,
 	}
 	return Claims{p.Issuer, p.Subject, p.ID, p.Audience, expires}, nil
 }
+
+// urlSafe makes base64 of base64url's letters: MSAL for Go writes thumbprints in the other ones, with padding.
+var urlSafe = strings.NewReplacer("+", "-", "/", "_", "=", "")
 
 // Issuer is what an assertion says of its issuer, unverified: it tells whose certificate to look for. "" when it cannot
 // be read.
