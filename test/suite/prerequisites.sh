@@ -14,6 +14,7 @@ squid      squid-openssl   the comparison with Squid
 haproxy    haproxy         the comparison with HAProxy
 h2load     nghttp2-client  the tests with nghttp and h2load
 mitmdump   mitmproxy       the comparison with mitmproxy
+pactester  libpacparser1   the comparison with pactester
 nft        nftables        the tests that load rules into a kernel
 ipset      ipset           the tests that restore sets into a kernel
 '
