@@ -114,8 +114,10 @@ func (a *app) renderTargetCommand(t render.Target) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if err := a.writeRendered(t, result, *out, *only); err != nil {
-			return err
+		if !result.Unchanged {
+			if err := a.writeRendered(t, result, *out, *only); err != nil {
+				return err
+			}
 		}
 		a.printFindings(result.Findings)
 		if *strict && len(result.Findings.Of(finding.Warning)) > 0 {

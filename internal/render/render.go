@@ -50,6 +50,9 @@ func Render(t Target, in Input, options Options) (Output, error) {
 	if err != nil {
 		return Output{}, err
 	}
+	if out.Unchanged {
+		return out, nil
+	}
 	if len(out.Files) == 0 {
 		return Output{}, finding.Fail("render.empty", nil, "target", t.Name())
 	}

@@ -61,7 +61,7 @@ func Handler(all []Target, current func() Current) http.Handler {
 			plain(w, http.StatusServiceUnavailable, "there is no policy yet; keep what you have\n")
 			return
 		}
-		options, err := fromQuery(t, r.URL)
+		options, err := fromQuery(t, r.URL, &c.Input.Language)
 		if err != nil {
 			plain(w, http.StatusBadRequest, words(c.Input, err))
 			return
@@ -87,14 +87,25 @@ func Handler(all []Target, current func() Current) http.Handler {
 	})
 }
 
-// fromQuery reads the options of t. A file cannot be named: this process reads none for whoever asks.
-func fromQuery(t Target, u *url.URL) (Options, error) {
+// languageOption is the part of a query that chooses the language of what people read, for every target.
+const languageOption = "lang"
+
+// fromQuery reads the options of t, and the language where the query has one. A file cannot be named: this process reads
+// none for whoever asks.
+func fromQuery(t Target, u *url.URL, language *string) (Options, error) {
 	if len(u.RawQuery) > mostQuery {
 		return Options{}, finding.Fail("render.long-query", nil, "target", t.Name())
 	}
 	given, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
 		return Options{}, finding.Fail("render.query", err, "target", t.Name())
+	}
+	if lang, ok := given[languageOption]; ok {
+		if lang[0] != "ja" && lang[0] != "en" {
+			return Options{}, finding.Fail("render.option-value", nil, "target", t.Name(), "option", languageOption, "value", lang[0], "known", "ja, en")
+		}
+		*language = lang[0]
+		delete(given, languageOption)
 	}
 	for _, o := range t.Options() {
 		if _, ok := given[o.Name]; ok && o.Kind == FileText {
@@ -149,7 +160,11 @@ func serve(w http.ResponseWriter, r *http.Request, c Current, f File) {
 	h := w.Header()
 	h.Set("ETag", `"`+hex.EncodeToString(sum[:16])+`"`)
 	h.Set("Content-Type", f.Type)
-	h.Set("Content-Disposition", `inline; filename="`+f.Name+`"`)
+	show := "inline"
+	if f.Download {
+		show = "attachment" // RFC 6266, section 4.2
+	}
+	h.Set("Content-Disposition", show+`; filename="`+f.Name+`"`)
 	h.Set("Cache-Control", "no-cache")
 	h.Set("Sekisho-Catalog-Version", c.Input.Program.CatalogVersion())
 	h.Set("Sekisho-Policy", c.Input.Program.Hash())
@@ -174,7 +189,7 @@ type once struct {
 }
 
 func (k *kept) render(t Target, c Current, options Options) (Output, error) {
-	key := t.Name() + "?" + options.Key()
+	key := t.Name() + "?" + options.Key() + "#" + c.Input.Language
 	k.mu.Lock()
 	if k.edition != c.Edition || k.outputs == nil || len(k.outputs) >= MostKept && k.outputs[key] == nil || k.bytes > MostKeptBytes {
 		k.edition, k.outputs, k.bytes = c.Edition, map[string]*once{}, 0

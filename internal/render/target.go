@@ -22,6 +22,9 @@ type Output struct {
 	Findings finding.List // what could not be expressed, limits, "syntax not verified"; no severity Error
 	// Apart says that the files do not rest on the rows, so that what the rows lack is nothing to them.
 	Apart bool
+	// Unchanged says that nothing changed since Input.Before and that the target writes no file to say so; Findings do. Files
+	// is then nil.
+	Unchanged bool
 }
 
 // File is one file.
@@ -29,6 +32,8 @@ type File struct {
 	Name string // as it is saved: letters, digits, "-", "_" and "."; unique within an Output
 	Type string // media type, with charset where it is text
 	Body []byte
+	// Download: a browser saves the file and does not try to show it.
+	Download bool
 	// Comment begins the lines of a text file that say nothing to the device ("#", "//"); "" when it has none.
 	Comment string
 	// Lines are the lines of the file for "catalog diff --impact" with the host pattern or prefix that each is about. nil:

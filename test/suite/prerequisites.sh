@@ -17,6 +17,7 @@ mitmdump   mitmproxy       the comparison with mitmproxy
 pactester  libpacparser1   the comparison with pactester
 nft        nftables        the tests that load rules into a kernel
 ipset      ipset           the tests that restore sets into a kernel
+soffice    libreoffice-calc-nogui  the test that opens the change request with LibreOffice
 '
 
 missing=()

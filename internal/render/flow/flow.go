@@ -110,18 +110,13 @@ func Options(more ...render.Option) []render.Option {
 
 // New plans what a device is told. It returns a *finding.Problem when an option does not fit or when nothing is left.
 func New(in render.Input, m *render.Model, d Device) (*Plan, error) {
-	p := &Plan{Local: d.Local, Clients: in.Options.Text(OptionFor) == "clients", Sources: in.GatewayNets}
-	if p.Clients || p.Local {
-		p.Sources = nil
-	}
-	if list := in.Options.List(OptionSource); len(list) > 0 {
-		p.Sources = nil
-		if err := addresses(OptionSource, list, &p.Sources); err != nil {
-			return nil, err
-		}
-	}
-	if err := addresses(OptionInbound, in.Options.List(OptionInbound), &p.Targets); err != nil {
+	p := &Plan{Local: d.Local, Clients: in.Options.Text(OptionFor) == "clients"}
+	var err error
+	if p.Sources, p.Targets, err = Ends(in); err != nil {
 		return nil, err
+	}
+	if p.Local && len(in.Options.List(OptionSource)) == 0 {
+		p.Sources = nil
 	}
 	b := builder{plan: p, device: d, snap: in.Program.Catalog(), inUse: in.Program.Features(), addressed: map[string]bool{}, names: map[nameKey]endpoint.Ports{}, nets: map[netKey]endpoint.Ports{}, tags: map[tagKey]endpoint.Ports{}}
 	b.rows(m)
@@ -136,6 +131,24 @@ func New(in render.Input, m *render.Model, d Device) (*Plan, error) {
 	})
 	p.Unsaid = joined(p.Unsaid)
 	return p, nil
+}
+
+// Ends are our own ends as the options say: the networks that connect out, those of the gateways where nobody said others and
+// it is for the gateway, and the addresses that connections from the cloud lead to. Both are joined and may be nil.
+func Ends(in render.Input) (sources, targets []netip.Prefix, err error) {
+	if in.Options.Text(OptionFor) != "clients" {
+		sources = in.GatewayNets
+	}
+	if list := in.Options.List(OptionSource); len(list) > 0 {
+		sources = nil
+		if err := addresses(OptionSource, list, &sources); err != nil {
+			return nil, nil, err
+		}
+	}
+	if err := addresses(OptionInbound, in.Options.List(OptionInbound), &targets); err != nil {
+		return nil, nil, err
+	}
+	return sources, targets, nil
 }
 
 // joined makes one of those that differ in their rules alone. list is sorted.

@@ -11,6 +11,7 @@ import (
 	"sekisho/internal/render/ipset"
 	"sekisho/internal/render/nftables"
 	"sekisho/internal/render/panos"
+	"sekisho/internal/render/request"
 	"sekisho/internal/render/rows"
 	"sekisho/internal/render/windows"
 )
@@ -22,6 +23,7 @@ func All() []render.Target {
 		rows.CSV{},
 		rows.JSON{},
 		rows.YAML{},
+		request.Target{},
 		edl.Target{},
 		panos.Target{},
 		fortios.Target{},
