@@ -33,6 +33,16 @@ func service(t testing.TB) http.Handler {
 	return s
 }
 
+// answerOf is h's answer to one request with a form.
+func answerOf(t testing.TB, h http.Handler, method, path, form string) *httptest.ResponseRecorder {
+	t.Helper()
+	r := httptest.NewRequest(method, "https://login.microsoftonline.com"+path, strings.NewReader(form))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
 // answered holds what every answer must keep to: a known status, no script, no redirect that the request chose.
 func answered(t *testing.T, r *httptest.ResponseRecorder) {
 	t.Helper()
@@ -63,7 +73,9 @@ func FuzzAuthorizeQuery(f *testing.F) {
 	f.Add("contoso.com", "%", "a=b&a=c")
 	h := service(f)
 	f.Fuzz(func(t *testing.T, tenant, query, form string) {
-		for _, path := range []string{"oauth2/v2.0/authorize", "oauth2/authorize", "oauth2/deviceauth", "federation/oauth2msa"} {
+		for _, path := range []string{
+			"oauth2/v2.0/authorize", "oauth2/authorize", "oauth2/deviceauth", "federation/oauth2msa", "oauth2/v2.0/logout", "v2.0/adminconsent", "adminconsent",
+		} {
 			for _, method := range []string{"GET", "POST"} {
 				r := httptest.NewRequest(method, "https://login.microsoftonline.com/", strings.NewReader(form))
 				r.URL = &url.URL{Path: "/" + tenant + "/" + path, RawQuery: query}
@@ -84,6 +96,10 @@ func FuzzTokenForm(f *testing.F) {
 		{"grant_type": {"password"}, "client_id": {PublicApplication}, "username": {Alice}, "password": {AlicePassword}, "scope": {"User.Read"}},
 		{"grant_type": {"device_code"}, "client_id": {PublicApplication}, "device_code": {"user AAAAAAAAA"}},
 		{"grant_type": {"client_credentials"}, "client_id": {"\x00"}, "client_assertion": {"a.b.c"}},
+		{"grant_type": {"client_credentials"}, "client_id": {CertificateApplication}, "scope": {".default"}, "client_assertion": {"eyJhbGciOiJQUzI1NiJ9.e30.x"},
+			"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}},
+		{"grant_type": {"urn:ietf:params:oauth:grant-type:jwt-bearer"}, "client_id": {ServiceApplication}, "client_secret": {ServiceSecret},
+			"assertion": {"eyJhbGciOiJSUzI1NiJ9.e30.x"}, "requested_token_use": {"on_behalf_of"}, "scope": {"User.Read"}},
 	} {
 		f.Add("contoso.com", form.Encode(), "contoso.com")
 		f.Add("common", form.Encode(), "")
@@ -105,6 +121,40 @@ func FuzzTokenForm(f *testing.F) {
 				t.Errorf("a token of a tenant that is not permitted: %s", w.Body)
 			}
 		}
+	})
+}
+
+// FuzzReads asks what needs no form: discovery, keys, realms, errors, pages.
+func FuzzReads(f *testing.F) {
+	f.Add("/common/discovery/instance", "api-version=1.1&authorization_endpoint=https://login.microsoftonline.com/common", "")
+	f.Add("/contoso.com/v2.0/.well-known/openid-configuration", "", "Bearer x")
+	f.Add("/contoso.com/discovery/keys", "client-request-id=x&return-client-request-id=true", "")
+	f.Add("/common/UserRealm/alice@contoso.com", "api-version=1.0", "")
+	f.Add("/getuserrealm.srf", "login=%3Ca%3E&xml=1", "")
+	f.Add("/common/openid/userinfo", "", "Bearer eyJhbGciOiJub25lIn0.e30.")
+	f.Add("/error", "code=AADSTS50011", "")
+	f.Add("//x/../%00", "%", "Basic =")
+	h := service(f)
+	f.Fuzz(func(t *testing.T, path, query, authorization string) {
+		for _, method := range []string{"GET", "HEAD", "POST", "OPTIONS"} {
+			r := httptest.NewRequest(method, "https://login.microsoftonline.com/", nil)
+			r.URL = &url.URL{Path: path, RawQuery: query}
+			r.Header["Authorization"] = []string{authorization}
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			answered(t, w)
+		}
+	})
+}
+
+// FuzzCredentialType sends any JSON.
+func FuzzCredentialType(f *testing.F) {
+	f.Add(`{"username":"alice@contoso.com"}`)
+	f.Add(`{"username":"\u0000"}`)
+	f.Add(`[[[[`)
+	h := service(f)
+	f.Fuzz(func(t *testing.T, body string) {
+		answered(t, answerOf(t, h, "POST", "/common/GetCredentialType", body))
 	})
 }
 
@@ -139,19 +189,31 @@ func FuzzHeads(f *testing.F) {
 	})
 }
 
-// BenchmarkClientCredentials is a token by secret: an RSA signature bounds it.
+// BenchmarkClientCredentials is a token by secret: an RSA signature bounds it. "handler" is the service alone, "tls" the
+// same over a kept connection with TLS, with the client's part of it in the same process.
 func BenchmarkClientCredentials(b *testing.B) {
-	h := service(b)
 	form := url.Values{
 		"grant_type": {"client_credentials"}, "client_id": {ServiceApplication}, "client_secret": {ServiceSecret}, "scope": {"https://graph.microsoft.com/.default"},
 	}.Encode()
-	for b.Loop() {
-		r := httptest.NewRequest("POST", "https://login.microsoftonline.com/contoso.com/oauth2/v2.0/token", strings.NewReader(form))
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		w := httptest.NewRecorder()
-		h.ServeHTTP(w, r)
-		if w.Code != 200 {
-			b.Fatal(w.Body)
+	b.Run("handler", func(b *testing.B) {
+		h := service(b)
+		began := processorTime(b)
+		for b.Loop() {
+			if w := answerOf(b, h, "POST", "/contoso.com/oauth2/v2.0/token", form); w.Code != 200 {
+				b.Fatal(w.Body)
+			}
 		}
-	}
+		b.ReportMetric(float64(processorTime(b)-began)/float64(b.N)/1e3, "cpu-µs/op")
+	})
+	b.Run("tls", func(b *testing.B) {
+		w := openWorld(b, Options{})
+		c := client(b, w)
+		began := processorTime(b)
+		for b.Loop() {
+			if r := clientCredentials(b, c, "contoso.com"); r.StatusCode != 200 {
+				b.Fatal(r.body)
+			}
+		}
+		b.ReportMetric(float64(processorTime(b)-began)/float64(b.N)/1e3, "cpu-µs/op")
+	})
 }

@@ -101,6 +101,12 @@ func do(t testing.TB, c *http.Client, method, target, body string, header ...str
 	for i := 0; i+1 < len(header); i += 2 {
 		r.Header.Add(header[i], header[i+1])
 	}
+	return send(t, c, r)
+}
+
+// send sends r and reads the answer whole.
+func send(t testing.TB, c *http.Client, r *http.Request) reply {
+	t.Helper()
 	res, err := c.Do(r)
 	if err != nil {
 		t.Fatal(err)
