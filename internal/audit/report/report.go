@@ -148,6 +148,7 @@ func Decisions() Report {
 //	aadsts          digits of the error code in the answer; empty: not seen
 //	correlation_id  of the request, else of the answer, to look the sign-in up in Microsoft Entra
 //	user_agent      product only
+//	count           how many requests the row stands for; refusals in numbers share a record (audit.Folded)
 func SignIns() Report {
 	return Report{"signins", []Column{
 		key("time", when),
@@ -180,6 +181,7 @@ func SignIns() Report {
 		col("node", func(r *audit.Record) any { return r.Node }),
 		col("boot", func(r *audit.Record) any { return r.Boot }),
 		col("sequence", func(r *audit.Record) any { return r.Seq }),
+		col("count", func(r *audit.Record) any { return r.Count() }),
 	}}
 }
 
