@@ -49,7 +49,7 @@ func TestServiceTagVersions(t *testing.T) {
 	if out := sekisho(0, "catalog", "history", "-o", "json"); !strings.Contains(out, `"kind": "lists"`) || !strings.Contains(out, `"change_number": 376`) {
 		t.Errorf("%s", out)
 	}
-	want := "service tags public-375 (2026-11-09) -> public-376 (2026-11-16): 1 tags added, 0 removed, 1 changed, address ranges +2 -1\n" +
+	want := "service tags public-375 (2026-11-09) -> public-376 (2026-11-16): 1 tag added, 0 removed, 1 changed, address ranges +2 -1\n" +
 		"AzureActiveDirectory changed\n  - 40.126.0.0/18\n  + 40.126.0.0/19\nWeb added\n  + 20.99.0.0/24\n"
 	for _, args := range [][]string{{"public-375"}, {"public-375", "public-376"}, {"public-375", "current"}, {first}, {first, second}, {"service-tags-public-375"},
 		{"2026-11-10"}, {"2026-11-09", "2026-11-16"}, {"public-375", "builtin"}} {
@@ -74,7 +74,7 @@ profiles:
 rings:
   - {name: everyone, mode: report, profile: staff}
 `)
-	if out := sekisho(3, "catalog", "diff", "public-375", "--impact", "--config", config); out != `public-375 -> public-376: 0 features in use, 0 rules and 2 rendered lines change
+	if out := sekisho(3, "catalog", "diff", "public-375", "--impact", "--config", config); out != `public-375 -> public-376: what changes is 0 features in use, 0 rules and 2 rendered lines
 
 Rendered lines
   feeds/entra.provisioning.ip.txt
