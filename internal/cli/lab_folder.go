@@ -90,7 +90,11 @@ func (a *app) printLabStatus(s node.LabStatus) {
 	line("sign-ins", itoa(s.SignIns))
 	faults := a.t("lab.status.none")
 	if len(s.Faults) > 0 {
-		faults = strings.Join(s.Faults, ", ")
+		var set []string
+		for _, f := range s.Faults {
+			set = append(set, f.String())
+		}
+		faults = strings.Join(set, ", ")
 	}
 	line("faults", faults)
 	if s.Edited {

@@ -3,7 +3,9 @@ package gateway
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"errors"
+	"net"
 	"net/http"
 	"strconv"
 
@@ -68,7 +70,7 @@ func upstreamFault(err error) *fault {
 	case e.Step == upstream.StepParentDial, e.Step == upstream.StepParentAnswer:
 		f.reason = refusal.UpstreamProxy
 	case e.Step == "certificate":
-		f.reason = refusal.UpstreamCertificate
+		f.reason, f.detail = refusal.UpstreamCertificate, certificateDetail(err)
 	case e.Timeout():
 		f.reason = refusal.UpstreamTimeout
 	case e.Step == "handshake":
@@ -77,10 +79,32 @@ func upstreamFault(err error) *fault {
 	return f
 }
 
+// certificateDetail says what is wrong with an origin's certificate.
+func certificateDetail(err error) string {
+	var name x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	var unknown x509.UnknownAuthorityError
+	switch {
+	case errors.Is(err, upstream.ErrRevoked):
+		return "certificate-revoked"
+	case errors.As(err, &name):
+		return "certificate-name"
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired: // or not valid yet
+		return "certificate-expired"
+	case errors.As(err, &unknown):
+		return "certificate-untrusted"
+	}
+	return "certificate"
+}
+
 // resolveFault names what went wrong while a name was looked up.
 func resolveFault(err error) *fault {
 	f := &fault{reason: refusal.NameNotFound, detail: "no-address", err: err}
 	var timeout interface{ Timeout() bool }
+	var lookup *net.DNSError
+	if errors.As(err, &lookup) && !lookup.IsNotFound {
+		f.detail = "dns-failure"
+	}
 	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout() {
 		f.status, f.detail = 504, "dns-timeout"
 	}

@@ -58,6 +58,19 @@ func (w *World) Resolve(ctx context.Context, h endpoint.Host) ([]netip.Addr, err
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	out, err := w.misresolve(ctx, h)
+	if err == nil && out == nil {
+		out, err = w.addresses(h)
+	}
+	if err != nil {
+		return nil, err
+	}
+	w.places.note(h, out)
+	return out, nil
+}
+
+// addresses are those of h, when nothing is made to go wrong.
+func (w *World) addresses(h endpoint.Host) ([]netip.Addr, error) {
 	if !w.serves(h) {
 		return nil, &net.DNSError{Err: "no such host in the lab", Name: string(h), Server: "lab", IsNotFound: true}
 	}
@@ -120,10 +133,21 @@ func inside(prefixes []netip.Prefix, h endpoint.Host, salt int) netip.Addr {
 }
 
 // Dial connects to an address that Resolve gives out: port 443 leads to the front that speaks TLS, port 80 to the one
-// that does not. Any other address or port is refused as a host that is not there refuses (ECONNREFUSED).
+// that does not. Any port of ProxyAddress leads to the stand-in for an organisation's proxy. Any other address or port is
+// refused as a host that is not there refuses (ECONNREFUSED).
 func (w *World) Dial(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 	a := to.Addr().Unmap()
-	if !a.IsValid() || !pool.Contains(a) && !w.atlas.published(a) {
+	if c, err := w.misdial(ctx, netip.AddrPortFrom(a, to.Port())); c != nil || err != nil {
+		return c, err
+	}
+	switch {
+	case a == w.ProxyAddress():
+		return connect(ctx, w.proxy.listener)
+	case a == w.portalAddress() && to.Port() == 443:
+		return w.portalTLS.dial(ctx)
+	case a == w.portalAddress() && to.Port() == 80:
+		return w.portalPlain.dial(ctx)
+	case !a.IsValid() || !pool.Contains(a) && !sixPool.Contains(a) && !w.atlas.published(a):
 		return nil, refused(to)
 	}
 	switch to.Port() {
@@ -135,6 +159,8 @@ func (w *World) Dial(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 	return nil, refused(to)
 }
 
-func refused(to netip.AddrPort) error {
-	return &net.OpError{Op: "dial", Net: "tcp", Addr: net.TCPAddrFromAddrPort(to), Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+func refused(to netip.AddrPort) error { return unconnected(to, syscall.ECONNREFUSED) }
+
+func unconnected(to netip.AddrPort, why syscall.Errno) error {
+	return &net.OpError{Op: "dial", Net: "tcp", Addr: net.TCPAddrFromAddrPort(to), Err: os.NewSyscallError("connect", why)}
 }

@@ -35,8 +35,12 @@ type authority struct {
 	leafKey *ecdsa.PrivateKey // one for all leaves: they live in this process's memory only
 	now     func() time.Time
 
-	mu     sync.Mutex
-	leaves map[string]*tls.Certificate
+	// Authorities of faults, made when first used.
+	stranger, inspector, intermediate issuer
+
+	mu      sync.Mutex
+	leaves  map[string]*tls.Certificate
+	serials []*big.Int // of certificates that are revoked
 }
 
 // openAuthority reads root.pem and root.key in dir, or makes them where they are missing or past their time. An empty dir
@@ -47,6 +51,7 @@ func openAuthority(dir string, now func() time.Time) (*authority, error) {
 		return nil, fmt.Errorf("make the lab's key: %w", err)
 	}
 	a := &authority{leafKey: leafKey, now: now, leaves: map[string]*tls.Certificate{}}
+	a.stranger.subject, a.inspector.subject, a.intermediate.subject = "Sekisho LAB untrusted root", "Sekisho LAB TLS inspection", "Sekisho LAB issuing"
 	if dir != "" {
 		found, err := a.load(dir)
 		if err != nil {
@@ -111,7 +116,7 @@ func (a *authority) make() error {
 		SerialNumber: serial,
 		Subject:      pkix.Name{Organization: []string{"Sekisho LAB"}, CommonName: "Sekisho LAB root, not Microsoft"},
 		NotBefore:    now.Add(-backdate), NotAfter: now.Add(rootLife),
-		IsCA: true, BasicConstraintsValid: true, MaxPathLen: 0, MaxPathLenZero: true,
+		IsCA: true, BasicConstraintsValid: true, MaxPathLen: 1,
 		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
@@ -167,35 +172,72 @@ func (a *authority) leaf(name string) (*tls.Certificate, error) {
 	if c, ok := a.leaves[name]; ok && now.Before(c.Leaf.NotAfter.Add(-time.Hour)) {
 		return c, nil
 	}
-	serial, err := newSerial()
-	if err != nil {
-		return nil, err
-	}
-	until := now.Add(7 * 24 * time.Hour)
+	until := now.Add(leafLife)
 	if until.After(a.root.NotAfter) {
 		until = a.root.NotAfter
 	}
-	template := &x509.Certificate{
-		SerialNumber: serial,
-		Subject:      pkix.Name{Organization: []string{"Sekisho LAB"}, CommonName: commonName(name)},
-		DNSNames:     []string{name},
-		NotBefore:    now.Add(-backdate), NotAfter: until,
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.root, a.leafKey.Public(), a.key)
+	c, err := a.issue(leafOrder{name: name, from: now.Add(-backdate), until: until}, a.own())
 	if err != nil {
-		return nil, fmt.Errorf("sign the lab's certificate for %q: %w", name, err)
-	}
-	parsed, err := x509.ParseCertificate(der)
-	if err != nil {
-		return nil, fmt.Errorf("read the lab's certificate for %q back: %w", name, err)
+		return nil, err
 	}
 	if len(a.leaves) >= maxLeaves {
 		clear(a.leaves)
 	}
-	c := &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: a.leafKey, Leaf: parsed}
 	a.leaves[name] = c
 	return c, nil
+}
+
+// leafLife is how long a leaf is valid; chosen.
+const leafLife = 7 * 24 * time.Hour
+
+// leafOrder is a certificate as it is wanted.
+type leafOrder struct {
+	name        string
+	from, until time.Time
+	crl, ocsp   []string // where its revocation is told
+	serial      *big.Int // nil: a new one
+}
+
+// signer signs certificates. chain is what stands behind the leaf, without the root.
+type signer struct {
+	certificate *x509.Certificate
+	key         *ecdsa.PrivateKey
+	chain       [][]byte
+}
+
+// own is the lab's own root as a signer.
+func (a *authority) own() *signer { return &signer{certificate: a.root, key: a.key} }
+
+// issue makes a certificate; by nil it is signed by itself.
+func (a *authority) issue(o leafOrder, by *signer) (*tls.Certificate, error) {
+	if o.serial == nil {
+		var err error
+		if o.serial, err = newSerial(); err != nil {
+			return nil, err
+		}
+	}
+	template := &x509.Certificate{
+		SerialNumber: o.serial,
+		Subject:      pkix.Name{Organization: []string{"Sekisho LAB"}, CommonName: commonName(o.name)},
+		DNSNames:     []string{o.name},
+		NotBefore:    o.from, NotAfter: o.until,
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		CRLDistributionPoints: o.crl, OCSPServer: o.ocsp,
+	}
+	parent, key := template, a.leafKey
+	var chain [][]byte
+	if by != nil {
+		parent, key, chain = by.certificate, by.key, by.chain
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, a.leafKey.Public(), key)
+	if err != nil {
+		return nil, fmt.Errorf("sign the lab's certificate for %q: %w", o.name, err)
+	}
+	parsed, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, fmt.Errorf("read the lab's certificate for %q back: %w", o.name, err)
+	}
+	return &tls.Certificate{Certificate: append([][]byte{der}, chain...), PrivateKey: a.leafKey, Leaf: parsed}, nil
 }
 
 // commonName is name, or nothing when it is too long for a common name (RFC 5280, ub-common-name); the subject

@@ -35,6 +35,7 @@ type arrival struct {
 	tls         bool
 	sni         string // as sent
 	certificate bool   // the client showed one
+	line        *line  // below TLS
 }
 
 type arrivalKey struct{}
@@ -49,6 +50,7 @@ func arrivalOf(r *http.Request) arrival {
 type front struct {
 	w        *World
 	tls      bool
+	config   *tls.Config
 	listener net.Listener
 	accepted chan net.Conn // with its TLS handshake done
 	server   *http.Server
@@ -59,14 +61,14 @@ type front struct {
 	greeting map[net.Conn]struct{} // in their handshake
 }
 
-// openFront listens on a free port of loopback and serves.
-func openFront(w *World, withTLS bool, handler http.Handler) (*front, error) {
+// openFront listens on a free port of loopback and serves, with TLS when there is a config.
+func openFront(w *World, config *tls.Config, handler http.Handler) (*front, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("listen for the lab: %w", err)
 	}
 	f := &front{
-		w: w, tls: withTLS, listener: l, accepted: make(chan net.Conn), done: make(chan struct{}), greeting: map[net.Conn]struct{}{},
+		w: w, tls: config != nil, config: config, listener: l, accepted: make(chan net.Conn), done: make(chan struct{}), greeting: map[net.Conn]struct{}{},
 	}
 	f.server = &http.Server{
 		Handler: handler, ReadHeaderTimeout: headTime, ReadTimeout: bodyTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHead,
@@ -122,21 +124,24 @@ func (f *front) greet(c net.Conn) {
 		delete(f.greeting, c)
 		f.mu.Unlock()
 	}()
-	t := &tapped{tap: tap{Conn: c, heads: &f.w.recorder, now: f.w.now}}
+	l := &line{Conn: c}
+	t := &tapped{tap: tap{Conn: l, heads: &f.w.recorder, now: f.w.now}, arrival: arrival{line: l}}
 	t.of.Connection = f.w.connections.Add(1)
 	if f.tls {
-		tc := tls.Server(c, f.w.tlsConfig())
-		ctx, cancel := context.WithTimeout(context.Background(), handshakeTime)
-		err := tc.HandshakeContext(ctx)
-		cancel()
-		if err != nil {
+		tc := tls.Server(l, f.config)
+		_ = l.SetDeadline(time.Now().Add(handshakeTime))
+		if err := tc.Handshake(); err != nil {
 			f.w.logger.Debug("lab handshake", "error", err.Error())
-			c.Close()
+			l.Close()
 			return
 		}
+		_ = l.SetDeadline(time.Time{})
 		state := tc.ConnectionState()
+		if f.w.cut(l, state.ServerName, "tls") {
+			return
+		}
 		t.Conn = tc
-		t.arrival = arrival{tls: true, sni: state.ServerName, certificate: len(state.PeerCertificates) > 0}
+		t.arrival = arrival{tls: true, sni: state.ServerName, certificate: len(state.PeerCertificates) > 0, line: l}
 		t.of.TLS, t.of.SNI = true, state.ServerName
 	}
 	select {
@@ -184,9 +189,12 @@ func (f *front) close() error {
 	return err
 }
 
-func (f *front) dial(ctx context.Context) (net.Conn, error) {
+func (f *front) dial(ctx context.Context) (net.Conn, error) { return connect(ctx, f.listener) }
+
+// connect connects to a listener of the lab.
+func connect(ctx context.Context, l net.Listener) (net.Conn, error) {
 	var d net.Dialer
-	return d.DialContext(ctx, "tcp", f.listener.Addr().String())
+	return d.DialContext(ctx, "tcp", l.Addr().String())
 }
 
 // tlsConfig shows each name its own certificate. It offers HTTP/1.1 alone, so that every request head can be recorded as
@@ -201,16 +209,22 @@ func (w *World) tlsConfig() *tls.Config {
 		return w.authority.leaf(name)
 	}
 	base.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-		if !demandsCertificate(strings.ToLower(hello.ServerName)) {
-			return nil, nil
+		c, err := w.misgreet(base, hello)
+		if c != nil || err != nil || !demandsCertificate(strings.ToLower(hello.ServerName)) {
+			return c, err
 		}
-		c := base.Clone()
-		c.GetConfigForClient = nil
-		c.ClientAuth = tls.RequestClientCert
-		c.SessionTicketsDisabled = true // each connection shows its certificate anew
-		return c, nil
+		return demanding(base), nil
 	}
 	return base
+}
+
+// demanding is a copy of base that asks for a client certificate.
+func demanding(base *tls.Config) *tls.Config {
+	c := base.Clone()
+	c.GetConfigForClient = nil
+	c.ClientAuth = tls.RequestClientCert
+	c.SessionTicketsDisabled = true // each connection shows its certificate anew
+	return c
 }
 
 // demandsCertificate names the hosts that authenticate the client in the handshake: device registration and device-based
@@ -233,14 +247,29 @@ type router struct {
 }
 
 func (rt *router) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
-	rw.Header().Set("X-Sekisho-Lab", "1")
 	a := arrivalOf(r)
-	host := r.Host
-	port := "80"
-	if a.tls {
-		port = "443"
+	host := askedHost(r)
+	rw.Header().Set("X-Sekisho-Lab", "1")
+	if rt.w.clockSkewed() {
+		rw.Header().Set("Date", rt.w.clock().UTC().Format(http.TimeFormat))
 	}
-	host = strings.ToLower(strings.TrimSuffix(host, ":"+port))
+	if names := rt.w.activeFaults(); len(names) > 0 {
+		rw.Header().Set("X-Sekisho-Lab-Faults", strings.Join(names, ", "))
+	}
+	rt.w.misanswer(rw, r, host, func(rw http.ResponseWriter, r *http.Request) { rt.answer(rw, r, a, host) })
+}
+
+// askedHost is the host of a request, in lower case and without the port of its scheme.
+func askedHost(r *http.Request) string {
+	port := ":80"
+	if arrivalOf(r).tls {
+		port = ":443"
+	}
+	return strings.ToLower(strings.TrimSuffix(r.Host, port))
+}
+
+// answer is what the service of the host says.
+func (rt *router) answer(rw http.ResponseWriter, r *http.Request, a arrival, host string) {
 	switch h, err := endpoint.ParseHost(host); {
 	case a.tls && !strings.EqualFold(host, a.sni), err != nil, string(h) != host, !rt.w.serves(h):
 		// Whether Microsoft's front refuses a Host that is not the SNI is not known; the lab does, so that fronting shows.
@@ -263,6 +292,7 @@ func (rt *router) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 	service, ok := rt.services[host]
 	switch {
+	case !a.tls && rt.w.authority.revocation(rw, r, host):
 	case !ok:
 		rt.origin.ServeHTTP(rw, r)
 	case !a.tls: // sign-in and Graph speak TLS alone

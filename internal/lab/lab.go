@@ -19,12 +19,14 @@ import (
 	"log/slog"
 	"net/http"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"sekisho/internal/catalog"
 	"sekisho/internal/endpoint"
 	"sekisho/internal/lab/directory"
 	"sekisho/internal/lab/entra"
+	"sekisho/internal/lab/fault"
 	"sekisho/internal/lab/graph"
 	"sekisho/internal/lab/journal"
 	"sekisho/internal/lab/msa"
@@ -69,6 +71,14 @@ type World struct {
 	recorder    recorder
 	connections connectionCount
 	tls, plain  *front
+	// What goes wrong, and where it leads.
+	faults                 fault.Book
+	places                 places
+	closing                chan struct{} // closed when Close begins
+	closeOnce              sync.Once
+	portalTLS, portalPlain *front
+	resets, stalls         *trap
+	proxy                  *standIn
 }
 
 // Open starts a lab. ctx bounds the start alone; the lab runs until Close. Nothing runs when an error is returned.
@@ -83,7 +93,7 @@ func open(ctx context.Context, o Options, m atlas) (*World, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("open lab: %w", err)
 	}
-	w := &World{atlas: m, hosts: o.Hosts, now: o.Now, logger: o.Logger}
+	w := &World{atlas: m, hosts: o.Hosts, now: o.Now, logger: o.Logger, closing: make(chan struct{})}
 	if w.now == nil {
 		w.now = time.Now
 	}
@@ -135,19 +145,43 @@ func (w *World) start(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	if w.tls, err = openFront(w, true, handler); err != nil {
+	if w.tls, err = openFront(w, w.tlsConfig(), handler); err != nil {
 		return err
 	}
-	w.plain, err = openFront(w, false, handler)
+	if w.plain, err = openFront(w, nil, handler); err != nil {
+		return err
+	}
+	if err = w.openTrouble(); err != nil {
+		return err
+	}
+	return w.openFaults(ctx)
+}
+
+// openTrouble opens what faults lead to, and the stand-in for an organisation's proxy.
+func (w *World) openTrouble() (err error) {
+	if w.portalTLS, err = openFront(w, w.portalConfig(), http.HandlerFunc(w.portal)); err != nil {
+		return err
+	}
+	if w.portalPlain, err = openFront(w, nil, http.HandlerFunc(w.portal)); err != nil {
+		return err
+	}
+	if w.resets, err = openTrap((*line).reset); err != nil {
+		return err
+	}
+	if w.stalls, err = openTrap((*line).hold); err != nil {
+		return err
+	}
+	w.proxy, err = openStandIn(w)
 	return err
 }
 
 // services wires what answers under which name.
 func (w *World) services(ctx context.Context) (http.Handler, error) {
 	pages := page.New()
-	consumers := msa.New(msa.Options{Directory: w.directory, Journal: w.journal, Pages: pages, Now: w.now})
+	pages.Faults = w.activeFaults
+	consumers := msa.New(msa.Options{Directory: w.directory, Journal: w.journal, Pages: pages, Now: w.clock})
 	signIn, err := entra.New(ctx, entra.Options{
-		Directory: w.directory, Keys: w.keys, Journal: w.journal, Pages: pages, Consumers: consumers, Memory: w.state, Now: w.now,
+		Directory: w.directory, Keys: w.keys, Journal: w.journal, Pages: pages, Consumers: consumers, Memory: w.state, Now: w.clock,
 	})
 	if err != nil {
 		return nil, err
@@ -159,7 +193,7 @@ func (w *World) services(ctx context.Context) (http.Handler, error) {
 			"login.microsoft.com":       signIn,
 			"login.windows.net":         signIn,
 			entra.ConsumerHost:          consumers,
-			"graph.microsoft.com":       &graph.Service{Directory: w.directory, Key: w.keys, Now: w.now},
+			"graph.microsoft.com":       &graph.Service{Directory: w.directory, Key: w.keys, Now: w.clock},
 		},
 		origin: &origin.Service{SNI: func(r *http.Request) (string, bool) {
 			a := arrivalOf(r)
@@ -196,9 +230,18 @@ func (w *World) SignIns() []journal.SignIn { return w.journal.SignIns() }
 // Close ends every connection and waits for everything that the lab runs. A second Close does nothing.
 func (w *World) Close() error {
 	var errs []error
-	for _, f := range []*front{w.tls, w.plain} {
+	w.closeOnce.Do(func() { close(w.closing) })
+	if w.proxy != nil {
+		errs = append(errs, w.proxy.close())
+	}
+	for _, f := range []*front{w.tls, w.plain, w.portalTLS, w.portalPlain} {
 		if f != nil {
 			errs = append(errs, f.close())
+		}
+	}
+	for _, t := range []*trap{w.resets, w.stalls} {
+		if t != nil {
+			errs = append(errs, t.close())
 		}
 	}
 	if w.journal != nil {

@@ -8,8 +8,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"sekisho/internal/lab/directory"
+	"sekisho/internal/lab/fault"
 	"sekisho/internal/lab/state"
 	"sekisho/internal/lockfile"
 )
@@ -31,7 +33,9 @@ type Status struct {
 	// Assumptions are the switches of the directory as they are set, by name (docs/lab-fidelity.md).
 	Assumptions map[string]any `json:"assumptions"`
 	SignIns     int            `json:"sign_ins"` // kept in the log
-	Faults      []string       `json:"faults"`   // names of those that are set, sorted
+	// Faults are those that are set, by name and hosts; while no lab runs, those that it will set again when it starts. How
+	// often they have struck since is for the running lab alone to tell.
+	Faults []fault.Fault `json:"faults"`
 }
 
 // TenantStatus is one tenant.
@@ -80,7 +84,7 @@ type ApplicationStatus struct {
 
 // ReadStatus reads the lab's folder dir. It changes nothing; a folder that is not there is a lab that never ran.
 func ReadStatus(ctx context.Context, dir string) (Status, error) {
-	s := Status{Folder: dir, StateLimit: state.MaxBytes, Faults: []string{}}
+	s := Status{Folder: dir, StateLimit: state.MaxBytes, Faults: []fault.Fault{}}
 	s.Running = held(dir)
 	if name := filepath.Join(dir, DirectoryFile); exists(name) {
 		s.File = name
@@ -107,8 +111,20 @@ func ReadStatus(ctx context.Context, dir string) (Status, error) {
 		return s, err
 	}
 	s.Edited = store.Edited()
+	if s.Faults, err = s.faults(ctx, db); err != nil {
+		return s, err
+	}
 	s.describe(store.Current())
 	return s, nil
+}
+
+// faults are those that db holds and that still count.
+func (s Status) faults(ctx context.Context, db *state.DB) ([]fault.Fault, error) {
+	set, err := keptFaults(ctx, db)
+	now := time.Now()
+	return slices.DeleteFunc(append([]fault.Fault{}, set...), func(f fault.Fault) bool {
+		return f.Ended(now) || !s.Running && !f.Keep
+	}), err
 }
 
 // held reports whether a lab has the folder.

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -78,23 +79,38 @@ func reachable(address string) string {
 // it. A rejected configuration is an answer, no error. The error is a *finding.Problem when nothing runs there.
 func AskReload(ctx context.Context, data string) (ops.ReloadAnswer, error) {
 	var answer ops.ReloadAnswer
+	_, err := ask(ctx, data, http.MethodPost, "/api/reload", nil, &answer)
+	return answer, err
+}
+
+// ask sends one request to the checkpoint that runs on the data folder and reads the answer into answer. status is 200,
+// 422 or 404; any other is an error. question is sent as JSON unless it is nil. The error is a *finding.Problem.
+func ask(ctx context.Context, data, method, path string, question, answer any) (status int, err error) {
 	file := folders(data).control()
 	body, err := os.ReadFile(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return answer, finding.Fail("node.not-running", nil, "folder", data)
+		return 0, finding.Fail("node.not-running", nil, "folder", data)
 	case err != nil:
-		return answer, finding.Fail("node.control-unreadable", err, "file", file)
+		return 0, finding.Fail("node.control-unreadable", err, "file", file)
 	}
 	var c control
 	if err := json.Unmarshal(body, &c); err != nil || c.URL == "" {
-		return answer, finding.Fail("node.control-unreadable", err, "file", file)
+		return 0, finding.Fail("node.control-unreadable", err, "file", file)
+	}
+	var sent io.Reader
+	if question != nil {
+		text, err := json.Marshal(question)
+		if err != nil {
+			return 0, err
+		}
+		sent = bytes.NewReader(text)
 	}
 	ctx, cancel := context.WithTimeout(ctx, controlLimit)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.URL+"/api/reload", nil)
+	request, err := http.NewRequestWithContext(ctx, method, c.URL+path, sent)
 	if err != nil {
-		return answer, finding.Fail("node.control-unreadable", err, "file", file)
+		return 0, finding.Fail("node.control-unreadable", err, "file", file)
 	}
 	request.Header.Set("Authorization", "Bearer "+c.Token)
 	// Without a proxy, whatever the environment says: the checkpoint is on this machine.
@@ -102,19 +118,23 @@ func AskReload(ctx context.Context, data string) (ops.ReloadAnswer, error) {
 	resp, err := client.Do(request)
 	if err != nil {
 		if ctx.Err() != nil {
-			return answer, ctx.Err()
+			return 0, ctx.Err()
 		}
-		return answer, finding.Fail("node.not-running", err, "folder", data)
+		return 0, finding.Fail("node.not-running", err, "folder", data)
 	}
 	defer resp.Body.Close()
 	body, err = io.ReadAll(io.LimitReader(resp.Body, controlBytes))
-	if err == nil && (resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusUnprocessableEntity) {
-		err = json.Unmarshal(body, &answer)
-	} else if err == nil {
+	switch {
+	case err != nil:
+	case resp.StatusCode == http.StatusNotFound:
+		return resp.StatusCode, nil
+	case resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusUnprocessableEntity:
+		err = json.Unmarshal(body, answer)
+	default:
 		err = errors.New(resp.Status)
 	}
 	if err != nil {
-		return answer, finding.Fail("node.control-refused", err, "url", c.URL)
+		return resp.StatusCode, finding.Fail("node.control-refused", err, "url", c.URL)
 	}
-	return answer, nil
+	return resp.StatusCode, nil
 }

@@ -1,7 +1,10 @@
 package node
 
 import (
+	"context"
 	"crypto/x509"
+	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +17,7 @@ import (
 	"sekisho/internal/catalog"
 	"sekisho/internal/catalog/feed"
 	"sekisho/internal/config"
+	"sekisho/internal/endpoint"
 	"sekisho/internal/finding"
 	"sekisho/internal/gateway"
 	"sekisho/internal/m365"
@@ -88,14 +92,36 @@ func (n *Node) build(c *config.Config, program *policy.Program, found finding.Li
 	}, nil
 }
 
-// network is the road to the origins: the lab's, or the Internet's.
+// network is the road to the origins: the lab's, or the Internet's. In the lab an upstream proxy of the configuration is
+// the lab's stand-in, whatever its name or address.
 func (n *Node) network(c *config.Config) (gateway.Network, error) {
 	if n.world == nil {
 		return internet(c.Network)
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(n.world.RootPEM())
-	return gateway.Network{Resolve: n.world.Resolve, Dial: n.world.Dial, Roots: roots}, nil
+	way, err := parent(c.Network.UpstreamProxy)
+	if err != nil {
+		return gateway.Network{}, err
+	}
+	network := gateway.Network{Resolve: n.world.Resolve, Dial: n.world.Dial, Roots: roots, Parent: way}
+	if way == nil {
+		return network, nil
+	}
+	at := n.world.ProxyAddress()
+	network.Resolve = func(ctx context.Context, h endpoint.Host) ([]netip.Addr, error) {
+		if h == way.Address.Host {
+			return []netip.Addr{at}, nil
+		}
+		return n.world.Resolve(ctx, h)
+	}
+	network.Dial = func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+		if a := way.Address.Addr; a.IsValid() && to == netip.AddrPortFrom(a, way.Address.Port) {
+			to = netip.AddrPortFrom(at, to.Port())
+		}
+		return n.world.Dial(ctx, to)
+	}
+	return network, nil
 }
 
 // install makes b the edition that judges from now on.

@@ -63,8 +63,10 @@ type Options struct {
 	Version string
 	Logger  *slog.Logger     // nil: nothing is logged
 	Now     func() time.Time // nil: time.Now. What is waited for and limited goes by the monotonic clock
-	// Steps bends the steps of the gateway; tests break one and look at what happens. nil in production.
-	Steps func(*gateway.Steps)
+	// Steps bends the steps of the gateway, and Limits its limits; tests break one and look at what happens. nil in
+	// production.
+	Steps  func(*gateway.Steps)
+	Limits func(*gateway.Limits)
 }
 
 // Node is a running checkpoint. Obtain it from Start and end it with Close.
@@ -178,8 +180,12 @@ func (n *Node) start(ctx context.Context) error {
 		}
 	}
 
+	bounds := limits(n.options.Config.Limits)
+	if n.options.Limits != nil {
+		n.options.Limits(&bounds)
+	}
 	n.gateway = gateway.New(gateway.Options{
-		Limits:   limits(n.options.Config.Limits),
+		Limits:   bounds,
 		Recorder: counted{n.spool, n.metrics}, Logger: n.log, Metrics: n.metrics, Now: n.options.Now, Steps: n.options.Steps,
 	})
 	n.install(first)
@@ -355,6 +361,7 @@ func (n *Node) parts(token string) ops.Parts {
 	return ops.Parts{
 		Token:   token,
 		Reload:  n.reloadByAPI,
+		Faults:  n.faultsByAPI(),
 		PAC:     func(ring string) ([]byte, bool) { body, ok := n.current.Load().pac[ring]; return body, ok },
 		Root:    func() []byte { return n.current.Load().authority.RootPEM() },
 		CRL:     func(name string) ([]byte, bool) { return n.current.Load().authority.CRL(name) },

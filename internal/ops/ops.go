@@ -1,7 +1,7 @@
 // Package ops is the operations listener: one mux that serves the PAC file, the root certificate, the revocation
 // lists, health, readiness, metrics and the status pages. Reading needs no authentication, so it serves nothing personal.
-// The one thing that changes something, POST /api/reload, needs a token and a caller on this machine; everything else
-// accepts GET and HEAD only.
+// What changes something, POST /api/reload and in the lab /api/lab/faults, needs a token and a caller on this machine;
+// everything else accepts GET and HEAD only.
 package ops
 
 import (
@@ -44,7 +44,9 @@ type Parts struct {
 	Render http.Handler
 	// Reload reads the configuration again (POST /api/reload, for who shows Token).
 	Reload func(ctx context.Context) ReloadAnswer
-	// Token is what a caller of Reload shows as a bearer token; "" refuses everybody.
+	// Faults answers /api/lab/faults for who shows Token: GET lists, POST sets, DELETE clears what goes wrong in the lab.
+	Faults http.Handler
+	// Token is what a caller of Reload and Faults shows as a bearer token; "" refuses everybody.
 	Token string
 	// Console answers everything below / that is not named here.
 	Console http.Handler
@@ -129,6 +131,11 @@ func Handler(parts Parts) http.Handler {
 	if parts.Reload != nil {
 		mux.Handle("POST /api/reload", reload(parts.Token, parts.Reload))
 	}
+	if parts.Faults != nil {
+		for _, method := range changing["/api/lab/faults"] {
+			mux.Handle(method+" /api/lab/faults", privileged(parts.Token, parts.Faults))
+		}
+	}
 	return guard(lists(mux, parts.Lists))
 }
 
@@ -180,6 +187,12 @@ func serve(w http.ResponseWriter, r *http.Request, contentType string, content [
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
 }
 
+// changing are the paths that change something, with their methods.
+var changing = map[string][]string{
+	"/api/reload":     {http.MethodPost},
+	"/api/lab/faults": {http.MethodGet, http.MethodPost, http.MethodDelete},
+}
+
 // guard sets the headers that every answer carries and refuses the methods that change things.
 func guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -188,9 +201,9 @@ func guard(next http.Handler) http.Handler {
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("X-Frame-Options", "DENY")
 		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
-		if r.URL.Path == "/api/reload" {
-			if r.Method != http.MethodPost {
-				h.Set("Allow", "POST")
+		if allowed, ok := changing[r.URL.Path]; ok {
+			if !slices.Contains(allowed, r.Method) {
+				h.Set("Allow", strings.Join(allowed, ", "))
 				http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
 				return
 			}

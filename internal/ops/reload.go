@@ -34,10 +34,37 @@ type ReloadAnswer struct {
 	Cause string `json:"cause,omitempty"`
 }
 
-// reload answers 200 when the configuration was taken over and 422 when it was rejected. Who may ask shows the token
-// (RFC 6750, section 2.1), and is on this machine: the listener speaks without TLS, and a token that crosses a network in
-// the clear is everybody's. A page in a browser cannot ask, because it cannot know the token.
+// reload answers 200 when the configuration was taken over and 422 when it was rejected.
 func reload(token string, do func(context.Context) ReloadAnswer) http.Handler {
+	return privileged(token, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer := do(r.Context())
+		if answer.Findings == nil {
+			answer.Findings = finding.List{}
+		}
+		status := http.StatusOK
+		if !answer.Reloaded {
+			status = http.StatusUnprocessableEntity
+		}
+		Answer(w, status, answer)
+	}))
+}
+
+// Answer writes v as JSON.
+func Answer(w http.ResponseWriter, status int, v any) {
+	body, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		http.Error(w, "internal error", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(body, '\n'))
+}
+
+// privileged lets through who may change something: who shows the token (RFC 6750, section 2.1) and is on this machine.
+// The listener speaks without TLS, and a token that crosses a network in the clear is everybody's. A page in a browser
+// cannot ask, because it cannot know the token.
+func privileged(token string, next http.Handler) http.Handler {
 	want := sha256.Sum256([]byte(token))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
@@ -52,20 +79,7 @@ func reload(token string, do func(context.Context) ReloadAnswer) http.Handler {
 			http.Error(w, "the token of control.json in the data folder is needed", http.StatusUnauthorized)
 			return
 		}
-		answer := do(r.Context())
-		if answer.Findings == nil {
-			answer.Findings = finding.List{}
-		}
-		body, err := json.MarshalIndent(answer, "", "  ")
-		if err != nil {
-			http.Error(w, "internal error", http.StatusInternalServerError)
-			return
-		}
-		w.Header().Set("Content-Type", "application/json; charset=utf-8")
-		if !answer.Reloaded {
-			w.WriteHeader(http.StatusUnprocessableEntity)
-		}
-		_, _ = w.Write(append(body, '\n'))
+		next.ServeHTTP(w, r)
 	})
 }
 

@@ -24,6 +24,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/crypto/ocsp"
+
 	"sekisho/internal/endpoint"
 	"sekisho/internal/wire"
 )
@@ -120,7 +122,7 @@ func (c *Conn) Close() error {
 func (c *Conn) Gone() bool { return Gone(c.Timed.Conn) }
 
 // Ready makes the connection ready for HTTP: for a key with TLS it performs the handshake, once, and verifies the
-// origin's certificate for Key.Host against Key.Roots. It returns *Error with step "handshake" or "certificate".
+// origin's certificate for Key.Host against Key.Roots, and against the OCSP answer that it staples. It returns *Error with step "handshake" or "certificate".
 func (c *Conn) Ready(sessions tls.ClientSessionCache, lim Limits) error {
 	if c.secured || !c.Key.TLS {
 		if c.Reader == nil {
@@ -141,6 +143,9 @@ func (c *Conn) Ready(sessions tls.ClientSessionCache, lim Limits) error {
 	})
 	c.Timed.Phase = time.Now().Add(lim.Handshake)
 	err := t.Handshake()
+	if err == nil {
+		err = notRevoked(t.ConnectionState())
+	}
 	var two *h2
 	if err == nil && t.ConnectionState().NegotiatedProtocol == "h2" {
 		if !c.OfferH2 { // crypto/tls refuses it; nothing may depend on that
@@ -153,7 +158,7 @@ func (c *Conn) Ready(sessions tls.ClientSessionCache, lim Limits) error {
 	if err != nil {
 		c.Close()
 		var invalid *tls.CertificateVerificationError
-		if errors.As(err, &invalid) {
+		if errors.As(err, &invalid) || errors.Is(err, ErrRevoked) {
 			return &Error{Step: "certificate", Err: err}
 		}
 		return &Error{Step: "handshake", Err: err}
@@ -165,6 +170,23 @@ func (c *Conn) Ready(sessions tls.ClientSessionCache, lim Limits) error {
 		return nil
 	}
 	c.Reader = bufio.NewReaderSize(t, 4<<10)
+	return nil
+}
+
+// ErrRevoked is a certificate that its authority has revoked.
+var ErrRevoked = errors.New("the origin's own OCSP answer says that its certificate is revoked")
+
+// notRevoked reads the answer that an origin staples to its handshake (RFC 6066, section 8). One that says "revoked" ends
+// the connection, however old it is: certificates do not come back. Lists and responders are not asked, and a staple that
+// cannot be read or is missing says nothing.
+func notRevoked(state tls.ConnectionState) error {
+	if len(state.OCSPResponse) == 0 || len(state.VerifiedChains) == 0 || len(state.VerifiedChains[0]) < 2 {
+		return nil
+	}
+	chain := state.VerifiedChains[0]
+	if r, err := ocsp.ParseResponseForCert(state.OCSPResponse, chain[0], chain[1]); err == nil && r.Status == ocsp.Revoked {
+		return ErrRevoked
+	}
 	return nil
 }
 

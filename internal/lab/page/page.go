@@ -63,11 +63,15 @@ type Page struct {
 }
 
 // Pages renders. The zero value is not usable; obtain it from New.
-type Pages struct{ t *template.Template }
+type Pages struct {
+	t *template.Template
+	// Faults tells the names of the faults that are set, which every page says; nil: none ever are.
+	Faults func() []string
+}
 
 // New parses the templates; a mistake in them is a mistake of this program and panics.
 func New() *Pages {
-	return &Pages{template.Must(template.New("page").Parse(source))}
+	return &Pages{t: template.Must(template.New("page").Parse(source))}
 }
 
 // Write answers r with p, in the language that r prefers.
@@ -84,6 +88,11 @@ func (ps *Pages) Write(w http.ResponseWriter, r *http.Request, p Page) {
 		"Lang": printer.Language(), "Nonce": nonce, "Page": p,
 		"Lab": printer.Text("lab.page.banner", nil), "Title": text(p.Title), "Problem": "",
 		"Text": []string{}, "Fields": []Field{},
+	}
+	if ps.Faults != nil {
+		if names := ps.Faults(); len(names) > 0 {
+			view["Faults"] = printer.Text("lab.page.faults", map[string]string{"names": strings.Join(names, ", ")})
+		}
 	}
 	var paragraphs []string
 	for _, id := range p.Text {
