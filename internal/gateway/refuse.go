@@ -101,12 +101,12 @@ func certificateDetail(err error) string {
 func resolveFault(err error) *fault {
 	f := &fault{reason: refusal.NameNotFound, detail: "no-address", err: err}
 	var timeout interface{ Timeout() bool }
-	var lookup *net.DNSError
-	if errors.As(err, &lookup) && !lookup.IsNotFound {
-		f.detail = "dns-failure"
-	}
-	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout() {
+	var missing *net.DNSError
+	switch late := errors.As(err, &timeout); {
+	case errors.Is(err, context.DeadlineExceeded), late && timeout.Timeout():
 		f.status, f.detail = 504, "dns-timeout"
+	case late && !(errors.As(err, &missing) && missing.IsNotFound): // a server that failed, in time
+		f.detail = "dns-failure"
 	}
 	return f
 }

@@ -62,13 +62,21 @@ func (w *World) faultsChanged(set []fault.Fault) {
 	}
 	for _, f := range []*front{w.tls, w.plain} {
 		if f != nil {
-			// Both calls together close the connections on which nothing happens, and keep-alive stays on.
-			f.server.SetKeepAlivesEnabled(false)
+			f.server.SetKeepAlivesEnabled(false) // closes those on which nothing happens
+		}
+	}
+	w.pause(context.Background(), settle)
+	for _, f := range []*front{w.tls, w.plain} {
+		if f != nil {
 			f.server.SetKeepAlivesEnabled(true)
 		}
 	}
 	w.logger.Info("lab faults", "set", faultNames(set))
 }
+
+// settle is how long connections are not kept after a change, so that those whose answer is just being sent are closed,
+// too; chosen.
+const settle = 30 * time.Millisecond
 
 // activeFaults are the names of the faults that are set, each once.
 func (w *World) activeFaults() []string { return faultNames(w.faults.List()) }

@@ -134,6 +134,7 @@ func (a *authority) revoked(o leafOrder, staple bool) (*tls.Certificate, error) 
 	}
 	a.serials = append(a.serials, c.Leaf.SerialNumber)
 	a.mu.Unlock()
+	c.Certificate = append(c.Certificate, a.root.Raw) // clients that check look for the issuer in what is shown
 	if staple {
 		c.OCSPStaple, err = a.status(c.Leaf.SerialNumber)
 	}

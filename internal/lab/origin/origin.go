@@ -5,6 +5,7 @@
 //	/lab/slow?ms=N      the answer comes after N ms (at most 10 s)
 //	/lab/events?count=N N server-sent events (at most 20), 100 ms apart
 //	/lab/echo           the request's body, at most 1 MiB
+//	/lab/websocket      WebSocket: each short frame comes back
 //	anything else       JSON, or text for who prefers it: host, method, path, SNI, protocol
 package origin
 
@@ -68,6 +69,8 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.events(w, r, bounded(q.Get("count"), 3, maxEvents))
 	case "/lab/echo":
 		s.echo(w, r)
+	case "/lab/websocket":
+		s.webSocket(w, r)
 	default:
 		s.arrival(w, r)
 	}
