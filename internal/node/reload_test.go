@@ -105,7 +105,9 @@ func TestAChangedFileIsTakenOver(t *testing.T) {
 		t.Fatalf("it reloads without a change: %+v", r)
 	}
 	put(t, file, strings.Replace(example, "mode: enforce", "mode: report", 1))
-	w.comes("the second edition", func(r readiness) bool { return r.Edition == 2 && r.Last != nil && r.Last.By == "file" && r.Last.Result == "done" })
+	w.comes("the second edition", func(r readiness) bool {
+		return r.Edition == 2 && r.Last != nil && r.Last.By == "file" && r.Last.Result == "done"
+	})
 
 	put(t, file+"~", strings.Replace(example, "mode: enforce", "mode: strict", 1))
 	if err := os.Rename(file+"~", file); err != nil {
