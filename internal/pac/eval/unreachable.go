@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -23,15 +24,21 @@ func Unreachable(src []byte) finding.List {
 	if err != nil {
 		return nil
 	}
-	l := &dead{tree: tree}
+	l := &dead{tree: tree, moving: assignments(tree)}
 	l.list(tree.Body, map[string][]rule{})
 	return l.found.Sort()
 }
 
 type dead struct {
-	tree  *ast.Program
-	found finding.List
+	tree   *ast.Program
+	found  finding.List
+	moving map[string]bool // variables whose value may be another one from one condition to the next
+	work   int             // comparisons so far
 }
+
+// mostWork bounds how many comparisons of two conditions a file may take (chosen: a chain of five thousand conditions takes
+// twelve million, a third of a second). Of what comes behind it nothing is said.
+const mostWork = 20_000_000
 
 // rule is a comparison that was answered before.
 type rule struct {
@@ -99,11 +106,57 @@ func (l *dead) statement(s ast.Statement, before map[string][]rule) {
 		l.statement(n.Body, map[string][]rule{})
 	case *ast.DoWhileStatement:
 		l.statement(n.Body, map[string][]rule{})
+	case *ast.SwitchStatement:
+		l.choice(n, before)
+	case *ast.LabelledStatement:
+		l.statement(n.Statement, map[string][]rule{})
+	case *ast.ForOfStatement:
+		l.statement(n.Body, map[string][]rule{})
+	case *ast.WithStatement:
+		l.statement(n.Body, map[string][]rule{})
 	case *ast.TryStatement:
 		l.list(n.Body.List, map[string][]rule{})
 		if n.Catch != nil && n.Catch.Body != nil {
 			l.list(n.Catch.Body.List, map[string][]rule{})
 		}
+		if n.Finally != nil {
+			l.list(n.Finally.List, map[string][]rule{})
+		}
+	}
+}
+
+// choice reads a switch: what stands in its cases, and cases of a variable that an earlier condition, or an earlier case
+// with the same text, has answered. A "break" behind a return, which many people write, is none.
+func (l *dead) choice(n *ast.SwitchStatement, before map[string][]rule) {
+	variable := ""
+	if id, ok := n.Discriminant.(*ast.Identifier); ok && !l.moving[string(id.Name)] {
+		variable = string(id.Name)
+	}
+	cases := map[rule]int{}
+	through := false // the case before goes on into this one
+	for _, c := range n.Body {
+		text, ok := c.Test.(*ast.StringLiteral)
+		if ok {
+			r := rule{form: "name", text: string(text.Value)}
+			line, earlier := cases[r]
+			if !earlier && variable != "" {
+				line = l.covered(r, before[variable])
+			}
+			if line > 0 && !through {
+				l.found = append(l.found, finding.New("pac.covered", finding.Warning, l.pos(c), "line", strconv.Itoa(line)))
+			}
+			if !earlier {
+				cases[r] = l.pos(c).Line
+			}
+		}
+		list := c.Consequent
+		if k := len(list); k > 1 && ends(list[k-2]) {
+			if _, ok := list[k-1].(*ast.BranchStatement); ok {
+				list = list[:k-1]
+			}
+		}
+		l.list(list, map[string][]rule{})
+		through = !slices.ContainsFunc(list, ends)
 	}
 }
 
@@ -120,12 +173,15 @@ func (l *dead) condition(n *ast.IfStatement, before map[string][]rule) {
 			}
 		}
 		variable, rules := comparisons(n.Test)
+		if l.moving[variable] {
+			variable, rules = "", nil
+		}
 		line := 0
 		for i := range rules {
 			rules[i].line = l.pos(n.Test).Line
 		}
 		for i := range rules {
-			at := covered(rules[i], before[variable])
+			at := l.covered(rules[i], before[variable])
 			if at == 0 {
 				line = 0
 				break
@@ -137,17 +193,21 @@ func (l *dead) condition(n *ast.IfStatement, before map[string][]rule) {
 		}
 		l.statement(n.Consequent, map[string][]rule{})
 		if n.Alternate == nil {
-			if ends(n.Consequent) && variable != "" {
+			if ends(n.Consequent) && variable != "" && l.work < mostWork {
 				before[variable] = append(before[variable], rules...)
 			}
 			return
 		}
 		// On the other side the condition does not hold, whatever this side does.
 		after := map[string][]rule{}
-		for k, v := range before {
-			after[k] = v[:len(v):len(v)]
+		if l.work < mostWork {
+			for k, v := range before {
+				after[k] = v[:len(v):len(v)]
+			}
 		}
-		if variable != "" {
+		l.work += len(after)
+		if variable != "" && l.work < mostWork {
+			l.work += len(after[variable]) // copied below
 			after[variable] = append(after[variable], rules...)
 		}
 		next, ok := n.Alternate.(*ast.IfStatement)
@@ -228,8 +288,14 @@ func compared(who, with ast.Expression, form string) (string, []rule) {
 }
 
 // covered returns the line of a rule that takes whatever r takes, 0 when there is none.
-func covered(r rule, before []rule) int {
+func (l *dead) covered(r rule, before []rule) int {
 	for _, b := range before {
+		if l.work++; l.work > mostWork {
+			return 0
+		}
+		if b.form == "glob" {
+			l.work += len(r.text) * len(b.text) / 16
+		}
 		switch {
 		case b == rule{r.form, r.text, b.line},
 			b.form == "end" && r.form != "glob" && strings.HasSuffix(r.text, b.text),

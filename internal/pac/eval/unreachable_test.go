@@ -28,6 +28,18 @@ func TestUnreachable(t *testing.T) {
 		{"several-not-all", "if (host == 'a.b' || host == 'c.b') return 'A';\nif (host == 'c.b' || host == 'x.d') return 'B';\nreturn 'C';", ""},
 		{"no-answer-before", "if (host == 'a.b') x = 1;\nif (host == 'a.b') return 'B';\nreturn 'C';", ""},
 		{"other-name-between", "if (host == 'a.b') return 'A';\nhost = host.toLowerCase();\nif (host == 'a.b') return 'B';\nreturn 'C';", ""},
+		{"other-name-under-a-condition", "if (host == 'a.b') return 'A';\nif (url == 'x') { host = 'a.b'; }\nif (host == 'a.b') return 'B';\nreturn 'C';", ""},
+		{"other-name-in-a-condition", "if (host == 'a.b') return 'A';\nif ((host = url) == 'x') return 'B';\nif (host == 'a.b') return 'B';\nreturn 'C';", ""},
+		{"declared-anew-under-a-condition", "if (host == 'a.b') return 'A';\nif (url == 'x') { var host = 'a.b'; }\nif (host == 'a.b') return 'B';\nreturn 'C';", ""},
+		{"taken-apart", "if (host == 'a.b') return 'A';\n[host] = ['a.b'];\nif (host == 'a.b') return 'B';\nreturn 'C';", ""},
+		{"changed-by-a-function", "var h = host; function f() { h = 'a.b'; }\nif (h == 'a.b') return 'A';\nf();\nif (h == 'a.b') return 'B';\nreturn 'C';", ""},
+		{"another-functions-variable", "function f() { if (1) { var k = 1; } }\nif (host == 'a.b') return 'A';\nif (host == 'a.b') return 'B';\nreturn 'C';", "pac.covered 4 by 3"},
+		{"switch-break-behind-return", "switch (host) {\ncase 'a.b': return 'A'; break;\ndefault: return 'B';\n}", ""},
+		{"switch-behind-return", "switch (host) {\ncase 'a.b': return 'A';\nx = 1;\nbreak;\n}\nreturn 'C';", "pac.unreachable 4"},
+		{"switch-twice", "switch (host) {\ncase 'a.b': return 'A';\ncase 'c.b': return 'B';\ncase 'a.b': return 'C';\n}\nreturn 'C';", "pac.covered 5 by 3"},
+		{"switch-answered-before", "if (dnsDomainIs(host, '.b')) return 'A';\nswitch (host) {\ncase 'a.b': return 'B';\n}\nreturn 'C';", "pac.covered 4 by 2"},
+		{"switch-goes-on-into", "if (host == 'a.b') return 'A';\nswitch (host) {\ncase 'c.b':\ncase 'a.b': return 'B';\n}\nreturn 'C';", ""},
+		{"switch-of-another", "switch (url) {\ncase 'a.b': return 'A';\n}\nif (host == 'a.b') return 'B';\nreturn 'C';", ""},
 		{"other-variable", "if (url == 'a.b') return 'A';\nif (host == 'a.b') return 'B';\nreturn 'C';", ""},
 		{"and", "if (host == 'a.b' && url == 'x') return 'A';\nif (host == 'a.b') return 'B';\nreturn 'C';", ""},
 		{"else-chain", "if (dnsDomainIs(host, '.b')) x = 1;\nelse if (host == 'a.b') x = 2;\nreturn x;", "pac.covered 3 by 2"},
@@ -54,6 +66,32 @@ func TestUnreachable(t *testing.T) {
 	}
 	if found := eval.Unreachable([]byte("function (")); found != nil {
 		t.Errorf("%+v", found)
+	}
+}
+
+// TestUnreachableIsBounded reads files that would take hours if every condition were held against every other.
+func TestUnreachableIsBounded(t *testing.T) {
+	chain := func(format string, count int) []byte {
+		var b strings.Builder
+		b.WriteString("function FindProxyForURL(url, host) {\n")
+		for i := range count {
+			fmt.Fprintf(&b, format, i)
+		}
+		b.WriteString(" return 'B'; }")
+		return []byte(b.String())
+	}
+	for name, src := range map[string][]byte{
+		"names":     chain("if(host=='%d')return 'A';\n", 30_000),
+		"globs":     chain("if(shExpMatch(host,'*a*%d*"+strings.Repeat("a", 100)+"'))return 'A';\n", 6_000),
+		"else":      chain("if(host=='%d')return 'A';else ", 2_000),
+		"variables": chain("if(v%d=='a')return 'A';else ", 2_000),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if found := eval.Unreachable(src); len(found) != 0 {
+				t.Errorf("%+v", found[:1])
+			}
+		})
 	}
 }
 
