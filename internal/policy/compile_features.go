@@ -123,6 +123,7 @@ func (c *compiler) allow(rule Rule, p endpoint.Pattern, ports endpoint.Ports) {
 		}
 	}
 	c.program.rules = append(c.program.rules, rule)
+	c.program.openings = append(c.program.openings, Opening{Rule: rule, Plain: ports.Allows(endpoint.TCP, portHTTP), Under: c.under(p)})
 	c.program.feature.Add(p, &allowance{
 		rule:  rule,
 		plain: ports.Allows(endpoint.TCP, portHTTP),

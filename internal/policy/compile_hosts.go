@@ -43,6 +43,7 @@ func (c *compiler) hosts() {
 		}
 		rule := Rule{Text: fmt.Sprintf("hosts[%d]", i), Pos: h.Pattern.Pos, Pattern: p, Ports: ports}
 		own = append(own, rule)
+		c.program.openings = append(c.program.openings, Opening{Rule: rule, Own: true, Inspect: h.Inspect, Plain: h.Plain, Under: c.under(p)})
 		c.program.own.Add(p, &allowance{
 			rule:    rule,
 			inspect: h.Inspect,

@@ -16,6 +16,7 @@ type Program struct {
 	hash     string
 	features []catalog.FeatureID
 	rules    []Rule
+	openings []Opening
 	own      endpoint.Index[*allowance]
 	feature  endpoint.Index[*allowance]
 	// beneath are the sign-in names with a leading dot; see underSignIn.
