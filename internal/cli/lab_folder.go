@@ -204,6 +204,24 @@ func (a *app) labResetCommand() *cobra.Command {
 	return c
 }
 
+// labRotateKeysCommand gives the lab a new signing key, as Microsoft's changes at any time.
+func (a *app) labRotateKeysCommand() *cobra.Command {
+	c := &cobra.Command{Use: "rotate-keys", Short: a.t("lab.rotate.short"), Long: a.t("lab.rotate.long"), Args: cobra.NoArgs}
+	c.RunE = func(*cobra.Command, []string) error {
+		data, err := a.labFolder()
+		if err != nil {
+			return err
+		}
+		keys, err := node.RotateLabKeys(data)
+		if err != nil {
+			return err
+		}
+		a.printf("%s\n", a.t("lab.rotate.done", "key", keys[len(keys)-1].ID, "before", itoa(len(keys)-1)))
+		return nil
+	}
+	return c
+}
+
 // labInitCommand writes the shipped lab.yaml out, to begin an own one with.
 func (a *app) labInitCommand() *cobra.Command {
 	c := &cobra.Command{Use: "init", Short: a.t("lab.init.short"), Long: a.t("lab.init.long"), Args: cobra.NoArgs,

@@ -12,6 +12,7 @@ import (
 	"sekisho/internal/finding"
 	"sekisho/internal/lab/directory"
 	"sekisho/internal/lab/state"
+	"sekisho/internal/lab/token"
 	"sekisho/internal/lockfile"
 )
 
@@ -125,4 +126,24 @@ func ResetFolder(dir string) (Reset, error) {
 		}
 	}
 	return r, nil
+}
+
+// RotateKeys makes the lab in dir sign its tokens with a new key, and returns the published keys, the new one last. A lab
+// that runs there follows within a second. It is a *finding.Problem, "lab.no-keys", when no lab has run there yet.
+func RotateKeys(dir string) ([]token.Key, error) {
+	path := filepath.Join(dir, token.File)
+	switch _, err := os.Stat(path); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, finding.Fail("lab.no-keys", nil, "folder", dir)
+	case err != nil:
+		return nil, finding.Fail("lab.folder", err, "folder", dir)
+	}
+	keys, err := token.Open(path, nil)
+	if err != nil {
+		return nil, err
+	}
+	if err := keys.Rotate(); err != nil {
+		return nil, err
+	}
+	return keys.Keys(), nil
 }

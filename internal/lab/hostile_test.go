@@ -209,16 +209,3 @@ func TestFormsOfOtherSites(t *testing.T) {
 		}
 	}
 }
-
-// Everything that is kept has an end: many sign-ins begun and codes made leave the newest, and the service answers on.
-func TestShelvesAreBounded(t *testing.T) {
-	t.Parallel()
-	h := service(t)
-	form := url.Values{"client_id": {PublicApplication}, "scope": {"User.Read"}}.Encode()
-	for range 20000 {
-		answerOf(t, h, "POST", "/common/oauth2/v2.0/devicecode", form)
-	}
-	if r := answerOf(t, h, "POST", "/common/oauth2/v2.0/devicecode", form); r.Code != 200 {
-		t.Errorf("%d %s", r.Code, r.Body)
-	}
-}

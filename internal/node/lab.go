@@ -6,6 +6,7 @@ import (
 
 	"sekisho/internal/lab"
 	"sekisho/internal/lab/directory"
+	"sekisho/internal/lab/token"
 )
 
 // LabStatus and LabReset are what the lab of a data folder holds, and what a reset of it removes.
@@ -24,6 +25,13 @@ func PlanLabReset(data string) (LabReset, error) { return lab.PlanReset(folders(
 
 // ResetLab forgets what the lab in the data folder remembers. It is refused while the lab runs.
 func ResetLab(data string) (LabReset, error) { return lab.ResetFolder(folders(data).lab()) }
+
+// LabKey is one of the keys that sign the lab's tokens.
+type LabKey = token.Key
+
+// RotateLabKeys makes the lab of the data folder, which may be running, sign with a new key. It returns the published
+// keys, the new one last.
+func RotateLabKeys(data string) ([]LabKey, error) { return lab.RotateKeys(folders(data).lab()) }
 
 // LabDirectoryFile is the lab.yaml that comes with the binary.
 func LabDirectoryFile() []byte { return directory.ShippedFile() }

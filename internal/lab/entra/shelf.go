@@ -1,6 +1,7 @@
 package entra
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -11,12 +12,20 @@ type shelf[T any] struct {
 	mu    sync.Mutex
 	max   int
 	items map[string]item[T]
-	order []string // names in the order put, some of them gone already
+	order []turn // in the order put, some of them gone already
+	count uint64
 }
 
 type item[T any] struct {
 	value   T
 	expires time.Time
+	number  uint64
+}
+
+// turn is one value's place in the order: that of name, unless another value has come under it.
+type turn struct {
+	name   string
+	number uint64
 }
 
 func newShelf[T any](max int) *shelf[T] {
@@ -32,24 +41,25 @@ func (s *shelf[T]) put(name string, v T, expires time.Time) (gone []string) {
 
 func (s *shelf[T]) add(name string, v T, expires time.Time) (gone []string) {
 	if len(s.order) >= 2*s.max { // mostly names already gone
-		kept := s.order[:0]
-		for _, n := range s.order {
-			if _, ok := s.items[n]; ok {
-				kept = append(kept, n)
-			}
-		}
-		s.order = kept
+		s.order = slices.DeleteFunc(s.order, func(o turn) bool { return !s.there(o) })
 	}
+	delete(s.items, name)
 	for len(s.items) >= s.max && len(s.order) > 0 {
-		if _, ok := s.items[s.order[0]]; ok {
-			gone = append(gone, s.order[0])
-			delete(s.items, s.order[0])
+		if o := s.order[0]; s.there(o) {
+			gone = append(gone, o.name)
+			delete(s.items, o.name)
 		}
 		s.order = s.order[1:]
 	}
-	s.items[name] = item[T]{v, expires}
-	s.order = append(s.order, name)
+	s.count++
+	s.items[name] = item[T]{v, expires, s.count}
+	s.order = append(s.order, turn{name, s.count})
 	return gone
+}
+
+func (s *shelf[T]) there(o turn) bool {
+	it, ok := s.items[o.name]
+	return ok && it.number == o.number
 }
 
 // once keeps v under name until expires, unless something that is not over lies there already; it reports whether it did.
