@@ -47,7 +47,7 @@ func (x *exchange) consentForm(p place, ses *session, g grant, everybody bool) {
 		Form: &page.Form{
 			Action: p.action, Hidden: hidden,
 			Buttons: []page.Button{
-				{Name: "consent", Value: "accept", Message: "lab.consent.accept"},
+				{Name: "consent", Value: "accept", Message: "lab.consent.accept", Main: true},
 				{Name: "consent", Value: "cancel", Message: "lab.consent.cancel"},
 			},
 		},

@@ -36,6 +36,7 @@ type Form struct {
 type Button struct {
 	Name, Value    string
 	Message, Label string
+	Main           bool // shown as the one to press
 }
 
 // Input is one field of a Form.
