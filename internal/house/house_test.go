@@ -37,11 +37,12 @@ var order = [][]string{
 	{"internal/m365"},
 	{"internal/servicetags"},
 	{"internal/catalog"},
-	{"internal/signinlog"},
+	{"internal/signinlog", "internal/directory"},
 	{"internal/ca", "internal/audit", "internal/dnsx", "internal/tenant", "internal/bgp", "internal/asn"},
 	{"internal/endpoint"},
 	{"internal/message"},
 	{"internal/lockfile"},
+	{"internal/charset"},
 	{"internal/finding"},
 }
 

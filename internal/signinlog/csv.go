@@ -8,13 +8,11 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf16"
-	"unicode/utf8"
 
-	"golang.org/x/text/encoding/japanese"
 	"golang.org/x/text/unicode/norm"
 
 	"sekisho/internal/audit/report"
+	"sekisho/internal/charset"
 	"sekisho/internal/finding"
 )
 
@@ -102,11 +100,11 @@ func ReadCSV(name string, r io.Reader) ([]Row, error) {
 	if len(data) > MaxCSVBytes {
 		return nil, finding.Fail("signinlog.too-large", nil, "file", name, "max", strconv.Itoa(MaxCSVBytes>>20))
 	}
-	text, ok := decode(data)
+	text, ok := charset.UTF8(data)
 	if !ok {
 		return nil, finding.Fail("signinlog.encoding", nil, "file", name)
 	}
-	in := csv.NewReader(strings.NewReader(text))
+	in := csv.NewReader(bytes.NewReader(text))
 	in.ReuseRecord = true
 	in.FieldsPerRecord = -1
 	head, err := in.Read()
@@ -180,32 +178,6 @@ func syntax(name string, err error) error {
 		line, said = parse.Line, parse.Err.Error()
 	}
 	return failAt(name, line, finding.New("signinlog.csv-syntax", finding.Error, finding.Pos{}, "said", said))
-}
-
-// decode makes text of an export.
-func decode(data []byte) (string, bool) {
-	switch {
-	case bytes.HasPrefix(data, []byte("\xef\xbb\xbf")):
-		data = data[3:]
-		return string(data), utf8.Valid(data)
-	case bytes.HasPrefix(data, []byte("\xff\xfe")), bytes.HasPrefix(data, []byte("\xfe\xff")):
-		if len(data)%2 != 0 {
-			return "", false
-		}
-		units := make([]uint16, 0, len(data)/2-1)
-		for i := 2; i < len(data); i += 2 {
-			if data[0] == 0xff {
-				units = append(units, uint16(data[i])|uint16(data[i+1])<<8)
-			} else {
-				units = append(units, uint16(data[i])<<8|uint16(data[i+1]))
-			}
-		}
-		return string(utf16.Decode(units)), true
-	case utf8.Valid(data):
-		return string(data), true
-	}
-	out, err := japanese.ShiftJIS.NewDecoder().Bytes(data)
-	return string(out), err == nil && !bytes.ContainsRune(out, utf8.RuneError)
 }
 
 // rowOf reads one line. skip says that it is not of the cloud: a line of the gateway alone that WriteCSV wrote.
