@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"iter"
-	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"sekisho/internal/audit"
 	"sekisho/internal/audit/report"
 	"sekisho/internal/node"
+	"sekisho/internal/signinlog"
 )
 
 func (a *app) reportCommand() *cobra.Command {
@@ -25,26 +25,12 @@ func (a *app) reportDecisionsCommand() *cobra.Command {
 		Example: "  sekisho report decisions --from 24h --restricted\n  sekisho report decisions --open\n  sekisho report decisions --verdict deny -o csv",
 	}
 	f := a.reportFlags(c)
+	c.Flags().IntVar(&f.filter.Status, "status", 0, a.t("report.flag.status"))
 	c.Flags().StringVar(&f.filter.Verdict, "verdict", "", a.t("report.flag.verdict"))
 	c.Flags().StringVar(&f.filter.Reason, "reason", "", a.t("report.flag.reason"))
 	c.Flags().BoolVar(&f.filter.Open, "open", false, a.t("report.flag.open"))
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		return a.printReport(c.Context(), report.Decisions(), f, func(r audit.Reader) readFunc { return r.Decisions })
-	}
-	return c
-}
-
-func (a *app) reportSignInsCommand() *cobra.Command {
-	c := &cobra.Command{
-		Use: "signins", Short: a.t("report.signins.short"), Args: cobra.NoArgs,
-		Example: "  sekisho report signins --from 2026-11-01 --outcome blocked\n  sekisho report signins --tenant fabrikam.com -o json",
-	}
-	f := a.reportFlags(c)
-	c.Flags().StringVar(&f.filter.Tenant, "tenant", "", a.t("report.flag.tenant"))
-	c.Flags().StringVar(&f.filter.Application, "application", "", a.t("report.flag.application"))
-	c.Flags().StringVar(&f.filter.Outcome, "outcome", "", a.t("report.flag.outcome"))
-	c.RunE = func(c *cobra.Command, _ []string) error {
-		return a.printReport(c.Context(), report.SignIns(), f, func(r audit.Reader) readFunc { return r.SignIns })
 	}
 	return c
 }
@@ -55,9 +41,11 @@ type readFunc = func(context.Context, audit.Filter) ([]audit.Record, error)
 // reportFlags are the flags that both reports have.
 type reportFlags struct {
 	filter   audit.Filter
-	from, to string
+	from, to string // also until
+	since    string
 	client   string
 	bom      bool
+	chosen   bool // every column of the report was asked for by name
 	output   *output
 }
 
@@ -65,12 +53,13 @@ func (a *app) reportFlags(c *cobra.Command) *reportFlags {
 	f := &reportFlags{output: a.outputFlag(c, "table", "json", "jsonl", "csv")}
 	flags := c.Flags()
 	flags.StringVar(&f.from, "from", "", a.t("report.flag.from"))
+	flags.StringVar(&f.since, "since", "", a.t("report.flag.since"))
 	flags.StringVar(&f.to, "to", "", a.t("report.flag.to"))
+	flags.StringVar(&f.to, "until", "", a.t("report.flag.until"))
 	flags.StringVar(&f.client, "client", "", a.t("report.flag.client"))
 	flags.StringVar(&f.filter.User, "user", "", a.t("report.flag.user"))
 	flags.StringVar(&f.filter.Host, "host", "", a.t("report.flag.host"))
 	flags.StringVar(&f.filter.Ring, "ring", "", a.t("report.flag.ring"))
-	flags.IntVar(&f.filter.Status, "status", 0, a.t("report.flag.status"))
 	flags.BoolVar(&f.filter.Restricted, "restricted", false, a.t("report.flag.restricted"))
 	flags.IntVar(&f.filter.Limit, "limit", audit.DefaultLimit, a.t("report.flag.limit"))
 	flags.BoolVar(&f.bom, "bom", false, a.t("report.flag.bom"))
@@ -80,20 +69,13 @@ func (a *app) reportFlags(c *cobra.Command) *reportFlags {
 // check turns the texts of the flags into the filter.
 func (a *app) check(f *reportFlags, now time.Time) error {
 	var err error
-	if f.filter.From, err = a.when(f.from, now); err != nil {
-		return err
-	}
-	if f.filter.To, err = a.when(f.to, now); err != nil {
+	if f.filter.From, f.filter.To, err = a.span(f, now); err != nil {
 		return err
 	}
 	if f.client != "" {
-		prefix, err := netip.ParsePrefix(f.client)
-		if err != nil {
-			address, err := netip.ParseAddr(f.client)
-			if err != nil || address.Zone() != "" {
-				return a.usage("report.prefix", "value", f.client)
-			}
-			prefix = netip.PrefixFrom(address.Unmap(), address.Unmap().BitLen())
+		prefix, ok := prefixOf(f.client)
+		if !ok {
+			return a.usage("report.prefix", "value", f.client)
 		}
 		f.filter.Client = prefix
 	}
@@ -101,6 +83,17 @@ func (a *app) check(f *reportFlags, now time.Time) error {
 		return a.usage("report.filter", "cause", err.Error())
 	}
 	return nil
+}
+
+// span reads the time span of the flags: --since, or --from where it is a time, and --until or --to.
+func (a *app) span(f *reportFlags, now time.Time) (since, until time.Time, err error) {
+	if f.from != "" && f.since != "" {
+		return since, until, a.usage("report.since-twice", "value", f.from)
+	}
+	if since, err = a.when(f.from+f.since, now); err == nil {
+		until, err = a.when(f.to, now)
+	}
+	return since, until, err
 }
 
 // when reads a time: a day, a time of RFC 3339, or a span back from now. Days are those of the local time zone.
@@ -143,15 +136,15 @@ func (a *app) printReport(ctx context.Context, r report.Report, f *reportFlags, 
 	case "csv":
 		return r.WriteCSV(a.Out, records, report.CSV{BOM: f.bom})
 	}
-	return a.printRecords(r, records)
+	return a.printRecords(r, f, records)
 }
 
 // printRecords prints the columns that a terminal has room for, in local time.
-func (a *app) printRecords(r report.Report, records iter.Seq2[audit.Record, error]) error {
+func (a *app) printRecords(r report.Report, f *reportFlags, records iter.Seq2[audit.Record, error]) error {
 	var result rows
 	var columns []report.Column
 	for _, c := range r.Columns {
-		if c.Key {
+		if c.Key || f.chosen {
 			columns = append(columns, c)
 			result.columns = append(result.columns, column{c.ID, strings.ToUpper(a.printer.Text(c.HeadingID(), nil))})
 		}
@@ -181,8 +174,8 @@ func (a *app) printRecords(r report.Report, records iter.Seq2[audit.Record, erro
 // reportFieldsCommand documents the fields of both reports: their names in JSON and CSV, what they are, what they hold.
 func (a *app) reportFieldsCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "fields [decisions|signins]", Short: a.t("report.fields.short"), Args: cobra.MaximumNArgs(1),
-		ValidArgs: []string{"decisions", "signins"}, Example: "  sekisho report fields decisions\n  sekisho report fields -o json",
+		Use: "fields [decisions|signins|cloud]", Short: a.t("report.fields.short"), Args: cobra.MaximumNArgs(1),
+		ValidArgs: []string{"decisions", "signins", "cloud"}, Example: "  sekisho report fields decisions\n  sekisho report fields -o json",
 	}
 	o := a.outputFlag(c, "table", "json", "csv")
 	c.RunE = func(_ *cobra.Command, args []string) error {
@@ -195,15 +188,20 @@ func (a *app) reportFieldsCommand() *cobra.Command {
 		fields := []field{}
 		result := rows{columns: []column{{"report", a.t("report.fields.report")}, {"field", a.t("report.fields.field")},
 			{"type", a.t("report.fields.type")}, {"meaning", a.t("report.fields.meaning")}}}
-		for _, r := range []report.Report{report.Decisions(), report.SignIns()} {
-			if len(args) > 0 && args[0] != r.Name {
-				continue
-			}
-			for _, c := range r.Columns {
-				f := field{r.Name, c.ID, c.Type(), a.printer.Text(c.FieldID(), nil)}
+		add := func(report, id, kind, text string) {
+			if len(args) == 0 || args[0] == report {
+				f := field{report, id, kind, a.printer.Text(text, nil)}
 				fields = append(fields, f)
 				result.cells = append(result.cells, []string{f.Report, f.Field, f.Type, f.Meaning})
 			}
+		}
+		for _, r := range []report.Report{report.Decisions(), report.SignIns()} {
+			for _, c := range r.Columns {
+				add(r.Name, c.ID, c.Type(), c.FieldID())
+			}
+		}
+		for _, c := range signinlog.Columns() {
+			add("cloud", c.ID, c.Type(), c.FieldID())
 		}
 		switch {
 		case len(fields) == 0:

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"sekisho/internal/finding"
@@ -146,4 +147,18 @@ func RotateKeys(dir string) ([]token.Key, error) {
 		return nil, err
 	}
 	return keys.Keys(), nil
+}
+
+// TenantID is the directory id of a tenant of the lab in dir, named by id or verified domain; db is the lab's state. A
+// *finding.Problem, "lab.unknown-tenant", says that there is none.
+func TenantID(ctx context.Context, dir string, db *state.DB, name string) (string, error) {
+	store, err := readDirectory(ctx, dir, db)
+	if err != nil {
+		return "", err
+	}
+	t, ok := store.Current().Tenant(strings.TrimSpace(name))
+	if !ok || t.Kind != directory.Organisation {
+		return "", finding.Fail("lab.unknown-tenant", nil, "tenant", clip(name))
+	}
+	return t.ID, nil
 }

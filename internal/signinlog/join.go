@@ -73,7 +73,7 @@ func Alone(rows []Row) []Line {
 // Join joins rows with the gateway's records of sign-ins by correlation id, newest first. One correlation id often has
 // several rows and several records (the page, the token): each row takes the record of the same outcome that is nearest
 // in time, each record goes to one row while there are enough. What is left of either side stands alone; of the gateway's
-// records those alone that are a sign-in (authorize, token, devicecode, login, saml, wsfed) of which no row has the
+// records those alone that are a sign-in (authorize, token, devicecode, login, saml, wsfed) or blocked, of which no row has the
 // correlation id.
 func Join(rows []Row, records []audit.Record) []Line {
 	byID := map[string][]*audit.Record{}
@@ -100,7 +100,7 @@ func Join(rows []Row, records []audit.Record) []Line {
 	}
 	for i := range records {
 		r := &records[i]
-		if r.Kind == audit.SignIn && isSignIn(r.Endpoint) && !matched[strings.ToLower(r.CorrelationID)] {
+		if r.Kind == audit.SignIn && (isSignIn(r.Endpoint) || r.Outcome == "blocked") && !matched[strings.ToLower(r.CorrelationID)] {
 			lines = append(lines, Line{Seen: SeenGateway, Gateway: r})
 		}
 	}

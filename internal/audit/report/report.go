@@ -9,6 +9,7 @@
 package report
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,6 +21,39 @@ import (
 type Report struct {
 	Name    string // decisions, signins
 	Columns []Column
+}
+
+// IDs are the names of the columns, in their order.
+func (r Report) IDs() []string {
+	ids := make([]string, len(r.Columns))
+	for i, c := range r.Columns {
+		ids[i] = c.ID
+	}
+	return ids
+}
+
+// shorthands are other names of columns: those of the cloud's sign-in log for what the gateway sees of it.
+var shorthands = map[string]string{
+	"app": "application", "date": "time", "date_utc": "time", "utc": "time", "address": "client", "ip": "client", "code": "aadsts",
+	"target_tenant": "tenant", "target": "tenant", "user_name": "user", "name": "user", "correlation": "correlation_id",
+}
+
+// Choose returns the report with the named columns alone, in the order of names; letter case, white space around a name,
+// and "-" for "_" do not count. unknown is the first name that is no column's; "" when all are.
+func (r Report) Choose(names []string) (chosen Report, unknown string) {
+	chosen.Name = r.Name
+	for _, name := range names {
+		id := strings.ReplaceAll(strings.ToLower(strings.TrimSpace(name)), "-", "_")
+		at := slices.IndexFunc(r.Columns, func(c Column) bool { return c.ID == id })
+		if long, ok := shorthands[id]; ok && at < 0 {
+			at = slices.IndexFunc(r.Columns, func(c Column) bool { return c.ID == long })
+		}
+		if at < 0 {
+			return Report{}, name
+		}
+		chosen.Columns = append(chosen.Columns, r.Columns[at])
+	}
+	return chosen, ""
 }
 
 // Column is one field of a report.
