@@ -51,6 +51,7 @@ func sample() []SignIn {
 		at(8, with(SignIn{}, "consumers-tenant", ConsumersTenant, contoso, "authorize", "", 5000211)),
 		at(9, with(alice, "alice-no-session", contoso, contoso, "authorize", "", 50058)),
 		at(10, with(alice, "alice-password", contoso, contoso, "token", "password", 50126)),
+		at(12, SignIn{ID: "the-lab-did-not-guess", Tenant: contoso, HomeTenant: contoso, Context: contoso, Lab: true}),
 		at(11, with(bob, "no-context", fabrikam, "", "token", "refresh_token", 500021)),
 	}
 }
