@@ -24,7 +24,7 @@ func LabSignIns(ctx context.Context, data, tenant string, since, until time.Time
 	dir := folders(data).lab()
 	db, err := state.OpenReader(ctx, filepath.Join(dir, state.File))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, finding.Fail("node.no-lab", nil, "folder", data)
+		return nil, finding.Fail("node.lab-never-ran", nil, "folder", data)
 	}
 	if err != nil {
 		return nil, err
