@@ -7,6 +7,7 @@ import (
 	"sekisho/internal/render/autoconfig"
 	"sekisho/internal/render/azure"
 	"sekisho/internal/render/edl"
+	"sekisho/internal/render/fiddler"
 	"sekisho/internal/render/fortios"
 	"sekisho/internal/render/ipset"
 	"sekisho/internal/render/nftables"
@@ -31,5 +32,6 @@ func All() []render.Target {
 		ipset.Target{},
 		windows.Target{},
 		azure.Target{},
+		fiddler.Target{},
 	}
 }
