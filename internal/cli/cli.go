@@ -39,6 +39,8 @@ type System struct {
 	Version string
 	// Terminal says that In and Out are a terminal, so that questions may be asked and tables may be coloured.
 	Terminal bool
+	// Bend changes what "up" starts a checkpoint with; nil in sekisho. A program of the tests breaks steps of the gateway.
+	Bend func(*node.Options)
 }
 
 // Run runs the command line args (without the program's name) and returns the exit code.

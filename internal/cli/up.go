@@ -73,7 +73,7 @@ func (a *app) up(ctx context.Context, lab bool, flags map[string]string, format 
 	}
 	logger, closeLog := a.logger(settings)
 	defer closeLog()
-	n, err := node.Start(ctx, node.Options{
+	options := node.Options{
 		Config:      settings,
 		ConfigFile:  file,
 		Load:        load,
@@ -82,7 +82,11 @@ func (a *app) up(ctx context.Context, lab bool, flags map[string]string, format 
 		Lab:         lab,
 		Version:     a.Version,
 		Logger:      logger,
-	})
+	}
+	if a.Bend != nil {
+		a.Bend(&options)
+	}
+	n, err := node.Start(ctx, options)
 	if err != nil {
 		return err
 	}

@@ -76,7 +76,7 @@ func newWitness(t *testing.T, names ...string) *witness {
 	return w
 }
 
-// answer reads one CONNECT and then requests without a body.
+// answer reads one CONNECT and then requests, whose bodies have a length or are none.
 func (w *witness) answer(conn net.Conn, config *tls.Config) {
 	if _, err := head(bufio.NewReaderSize(conn, 16)); err != nil { // the ClientHello comes after the answer
 		return
@@ -91,6 +91,15 @@ func (w *witness) answer(conn net.Conn, config *tls.Config) {
 		w.mu.Lock()
 		w.heads = append(w.heads, text)
 		w.mu.Unlock()
+		if _, rest, found := strings.Cut(text, "\r\nContent-Length: "); found {
+			var length int64
+			if _, err := fmt.Sscan(rest, &length); err != nil {
+				return
+			}
+			if _, err := io.CopyN(io.Discard, requests, length); err != nil {
+				return
+			}
+		}
 		if _, err := io.WriteString(secure, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"); err != nil {
 			return
 		}
