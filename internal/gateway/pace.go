@@ -13,6 +13,7 @@ import (
 const (
 	scarce   = 10 // refusals are slower, and what is permitted is paced, too
 	reserved = 12 // what is left is for what is permitted: refusals in numbers are recorded together
+	last     = 14 // refusals of all clients share one record, because thousands of clients would fill the rest with one each
 )
 
 const (
@@ -173,7 +174,9 @@ func (p *pacer) fold(client netip.Addr, filled int, record func() audit.Record, 
 	}
 	now := time.Now()
 	c := p.of(client, now)
-	if c.folded == 0 && c.records.take(now, clientRecords, clientRecords*recordBurst, 0) > 0 &&
+	if filled >= last && c.folded == 0 {
+		c = &p.others
+	} else if c.folded == 0 && c.records.take(now, clientRecords, clientRecords*recordBurst, 0) > 0 &&
 		p.records.take(now, allRecords, allRecords*recordBurst, 0) > 0 {
 		return false
 	}

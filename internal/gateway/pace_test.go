@@ -94,6 +94,23 @@ func TestWhatIsFoldedIsCounted(t *testing.T) {
 	}
 }
 
+// In the last eighth of the spool refusals share one record, however many clients they are of.
+func TestTheLastOfTheSpoolIsForWhatIsPermitted(t *testing.T) {
+	p := newPacer(&Limits{PerClientRefusals: 500})
+	var written []audit.Record
+	write := func(r audit.Record) { written = append(written, r) }
+	const all = 20_000
+	for i := range all {
+		if !p.fold(address(i), last, func() audit.Record { return audit.Record{Client: address(i).String()} }, write) {
+			t.Fatal("a record of its own")
+		}
+	}
+	p.end(write)
+	if len(written) != 1 || written[0].Count() != all || written[0].Client != "" {
+		t.Errorf("%+v", written)
+	}
+}
+
 // While the spool is nearly full, refusals go on being answered, few of them take room, and all are counted at the end.
 func TestRefusalsLeaveRoomForSignIn(t *testing.T) {
 	w := newWorld(t, baseSpec(), short)
