@@ -13,7 +13,8 @@ import (
 type account struct {
 	connections int // guarded by Gateway.mu
 	streams     atomic.Int64
-	held        atomic.Int64 // bytes
+	held        atomic.Int64  // bytes
+	all         *atomic.Int64 // bytes of all accounts; nil: not counted
 
 	mu   sync.Mutex
 	told time.Time // when something turned away without an answer was last recorded
@@ -50,10 +51,17 @@ func (a *account) takeStream(lim *Limits) (f *fault, drop bool) {
 
 func (a *account) giveStream() { a.streams.Add(-1) }
 
+// fairBytes is what each client may hold however much the others hold together (chosen: the form of a token request, twice).
+const fairBytes = 16 << 10
+
 // take counts n bytes that are held for the client; give gives back what was taken.
 func (a *account) take(n int, lim *Limits) bool {
-	if a.held.Add(int64(n)) > lim.PerClientBytes {
-		a.held.Add(int64(-n))
+	held, all := a.held.Add(int64(n)), int64(0)
+	if a.all != nil {
+		all = a.all.Add(int64(n))
+	}
+	if held > lim.PerClientBytes || all > lim.AllBytes && held > fairBytes {
+		a.give(n)
 		return false
 	}
 	return true
@@ -62,6 +70,9 @@ func (a *account) take(n int, lim *Limits) bool {
 func (a *account) give(n int) {
 	if n > 0 {
 		a.held.Add(int64(-n))
+		if a.all != nil {
+			a.all.Add(int64(-n))
+		}
 	}
 }
 

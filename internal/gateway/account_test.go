@@ -3,6 +3,7 @@ package gateway
 import (
 	"io"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -49,6 +50,31 @@ func TestShortBodiesAreHeldWithinTheBudgetOfTheirClient(t *testing.T) {
 	_ = third.WriteData(1, true, make([]byte, 6000))
 	if got, _ := third.result(); got != "200" {
 		t.Errorf("afterwards: %s", got)
+	}
+}
+
+// Thousands of clients that each hold what one client may leave the others theirs, and all of them together are bounded.
+func TestWhatAllClientsHoldIsBounded(t *testing.T) {
+	lim := Limits{PerClientBytes: 100 << 10, AllBytes: 150 << 10}
+	var all atomic.Int64
+	a, b, c := account{all: &all}, account{all: &all}, account{all: &all}
+	if !a.take(100<<10, &lim) || a.take(1, &lim) {
+		t.Error("the first")
+	}
+	if !b.take(50<<10, &lim) || b.take(1, &lim) {
+		t.Error("the second")
+	}
+	if !c.take(fairBytes, &lim) || c.take(1, &lim) {
+		t.Error("the third, which holds little")
+	}
+	a.give(100 << 10)
+	if !b.take(50<<10, &lim) {
+		t.Error("when there is room again")
+	}
+	b.give(100 << 10)
+	c.give(fairBytes)
+	if n := all.Load(); n != 0 {
+		t.Errorf("%d bytes are left", n)
 	}
 }
 

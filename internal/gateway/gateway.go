@@ -79,6 +79,7 @@ type Gateway struct {
 	perClient map[netip.Addr]*account
 	pacer     *pacer
 	streams   atomic.Int64  // of all clients
+	held      atomic.Int64  // bytes of all clients
 	strangers account       // of clients that hold no connection
 	late      chan struct{} // one for each record that waits, see would.go
 	draining  atomic.Bool
@@ -265,7 +266,7 @@ func (g *Gateway) admit(tcp net.Conn) {
 		return
 	}
 	if a == nil {
-		a = new(account)
+		a = &account{all: &g.held}
 		g.perClient[client] = a
 	}
 	a.connections++

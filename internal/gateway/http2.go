@@ -88,10 +88,15 @@ func (v *reading) handleStream(w http.ResponseWriter, h *http.Request, r *reques
 		v.drop("streams")
 		panic(http.ErrAbortHandler)
 	}
-	if all := v.c.g.streams.Add(1); busy == nil && all > int64(v.c.g.lim.AllStreams) {
+	all := v.c.g.streams.Add(1) - int64(v.c.g.lim.AllStreams)
+	defer v.c.g.streams.Add(-1)
+	if all > 0 && busy == nil {
 		busy = crowded("all-streams")
 	}
-	defer v.c.g.streams.Add(-1)
+	if all > toldStreams {
+		v.turnAway("all-streams", &v.c.g.strangers) // a page for each that nobody reads would take what the limit saves
+		panic(http.ErrAbortHandler)
+	}
 	v.begin(r, nil)
 	s := newStream(w, h, &v.c.g.lim)
 	defer s.end()
@@ -139,14 +144,19 @@ func (v *reading) handleStream(w http.ResponseWriter, h *http.Request, r *reques
 // drop ends the connection of a client that asks for more than can be refused politely, with a record now and then.
 // detail says of what.
 func (v *reading) drop(detail string) {
+	v.turnAway(detail, v.c.account)
+	v.c.tcp.Close()
+}
+
+// turnAway counts what is refused without an answer, and records it now and then, as a says.
+func (v *reading) turnAway(detail string, a *account) {
 	v.c.g.metrics.Count(EventTooMany)
-	if v.c.account.tell() {
+	if a.tell() {
 		r := v.begin(new(request), nil)
 		r.paced = true
 		r.fail(crowded(detail))
 		r.end()
 	}
-	v.c.tcp.Close()
 }
 
 // largeHead is the size in bytes from which a head counts on the account of its client: what fits the reader of HTTP/1

@@ -20,9 +20,9 @@ type Limits struct {
 	// 2,048 (chosen: some hundred browsers at their busiest), and no more than a twelfth of the descriptors beyond 200,
 	// because each may take one towards an origin. One too many is answered 503; where many are, the connection ends.
 	PerClientStreams int
-	// AllStreams is how many HTTP/2 requests all clients together may have open; default 16,384 (chosen: eight times what one
+	// AllStreams is how many HTTP/2 requests all clients together may have open; default 8,192 (chosen: four times what one
 	// client may), and no more than a sixth of the descriptors beyond 200. One too many is answered 503 with the detail
-	// "all-streams". With Connections, each of which has one connection to an origin at most, and IdleOrigins it bounds the
+	// "all-streams"; where many are, they are reset. With Connections, each of which has one connection to an origin at most, and IdleOrigins it bounds the
 	// connections to origins: never more than the three together.
 	AllStreams int
 	// IdleOrigins is how many connections to origins are kept for a next request; default 512 (chosen), and no more than an
@@ -32,6 +32,9 @@ type Limits struct {
 	// answers looked at are held for one address at once; default 16 MiB (chosen: thousands of token requests). A request
 	// beyond it is answered 503.
 	PerClientBytes int64
+	// AllBytes is the same of all clients together; default 128 MiB (chosen: eight times what one client may). Beyond it a
+	// client is refused what takes it above 16 KiB, so that thousands of greedy clients leave the others theirs.
+	AllBytes int64
 	// PerClientRefusals is how many refusals a second one address is answered at once, with ten seconds' worth at a time;
 	// default 500 (chosen: hundreds of people behind one address, half of what is stored in passing). Beyond it answers are
 	// delayed, by 10 s at most. When the audit spool is over five eighths full it is a twentieth, and permitted connections
@@ -131,13 +134,16 @@ func (l Limits) withDefaults() Limits {
 		l.PerClientStreams = min(2_048, max((Descriptors()-200)/12, 8))
 	}
 	if l.AllStreams <= 0 {
-		l.AllStreams = min(16_384, max((Descriptors()-200)/6, 16))
+		l.AllStreams = min(8_192, max((Descriptors()-200)/6, 16))
 	}
 	if l.IdleOrigins <= 0 {
 		l.IdleOrigins = min(512, max((Descriptors()-200)/8, 4))
 	}
 	if l.PerClientBytes <= 0 {
 		l.PerClientBytes = 16 << 20
+	}
+	if l.AllBytes <= 0 {
+		l.AllBytes = 128 << 20
 	}
 	if l.PerClientRefusals <= 0 {
 		l.PerClientRefusals = 500
