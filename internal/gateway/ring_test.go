@@ -232,7 +232,8 @@ func TestReloadsBetweenTheVersionsUnderLoad(t *testing.T) {
 			})
 		}
 	}
-	for i := range 100 {
+	// A hundred reloads, and more where the machine is slow to send a hundred requests meanwhile.
+	for i := 0; i < 100 || sent.Load() < 100 && i < 10_000; i++ {
 		w.g.Load(editions[(i+1)%len(editions)])
 		time.Sleep(5 * time.Millisecond)
 	}
