@@ -196,6 +196,8 @@ type Network struct {
 	Names            []Name
 	TunnelWithoutSNI []Value[endpoint.Pattern]
 	UpstreamProxy    UpstreamProxy
+	// SourceAddresses are those from which the gateways reach the Internet, as devices behind them see it. nil: not known.
+	SourceAddresses []Value[netip.Prefix]
 }
 
 // Name is a host whose addresses are fixed.

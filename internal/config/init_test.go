@@ -118,7 +118,7 @@ func TestInitCommentsEverySetting(t *testing.T) {
 			t.Fatal(said(findings))
 		}
 		for _, key := range []string{"organisation", "gateway", "operations", "crl", "plain-http", "permitted-tenants", "clients", "percent", "aliases",
-			"passwords", "dial-allowed", "tunnel-without-sni", "direct", "retention-days", "when-full", "spool-mib", "level", "format"} {
+			"passwords", "dial-allowed", "source-addresses", "tunnel-without-sni", "direct", "retention-days", "when-full", "spool-mib", "level", "format"} {
 			if !strings.Contains(string(data), key+":") {
 				t.Errorf("%s: %s is not mentioned", lang, key)
 			}

@@ -28,6 +28,11 @@ func (w *walker) rules(c *Config) {
 			w.add(finding.New("config.dial-allowed-everything", finding.Error, p.Pos, "value", p.V.String()))
 		}
 	}
+	for _, p := range c.Network.SourceAddresses {
+		if p.V.IsValid() && p.V.Bits() == 0 {
+			w.add(finding.New("config.source-addresses-everything", finding.Error, p.Pos, "value", p.V.String()))
+		}
+	}
 	if u := c.Network.UpstreamProxy; u.Enabled() && u.Address.V != (endpoint.Authority{}) &&
 		(u.Address.V == c.URLs.Gateway.V || u.Address.V.Addr.IsValid() && netip.AddrPortFrom(u.Address.V.Addr, u.Address.V.Port) == c.Listen.Gateway.V) {
 		w.add(finding.New("config.upstream-proxy-itself", finding.Error, u.Address.Pos, "value", u.Address.V.String()))

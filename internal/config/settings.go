@@ -287,6 +287,10 @@ func networkSettings() []field[Network] {
 			JA: "TLS のサーバー名(SNI)がなくてもトンネルを許可するホスト。",
 			EN: "Hosts whose tunnels may do without a TLS server name (SNI).",
 		}).atLeast(1).eg(`"*.push.example.com"`),
+		values("source-addresses", prefix(), func(n *Network) *[]Value[netip.Prefix] { return &n.SourceAddresses }, text{
+			JA: "ゲートウェイがインターネットに接続するときの送信元アドレス。他の機器の規則 (sekisho render) の送信元になります。ゲートウェイの動作は変わりません。",
+			EN: "The addresses from which the gateways reach the Internet: the source in the rules for other devices (sekisho render). The gateway itself does nothing with them.",
+		}).atLeast(1).eg("192.0.2.10/32"),
 		group("upstream-proxy", func(n *Network) *UpstreamProxy { return &n.UpstreamProxy }, func(u *UpstreamProxy) *finding.Pos { return &u.Pos }, text{
 			JA: "外部への通信を中継する上位プロキシ。省略すると接続先に直接接続します。ラボでは使いません。",
 			EN: "The proxy through which the gateway goes out. Without this section it reaches hosts directly. Not used under the lab.",

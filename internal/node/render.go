@@ -40,6 +40,7 @@ func renderInput(c *config.Config, program *policy.Program, tags feed.Tags, gate
 	in := render.Input{
 		Program: program, Tags: tags, Organisation: c.Organisation.Name.V, Language: c.Language.V, Reasons: map[string]string{},
 		Proxies: []string{gateway}, Rings: map[string][]string{}, PACURL: pac, RootURL: rootURL(pac), Own: []string{pac, crl},
+		GatewayNets: values(c.Network.SourceAddresses),
 	}
 	if len(c.PAC.Proxies) > 0 {
 		in.Proxies = values(c.PAC.Proxies)

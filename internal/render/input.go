@@ -28,7 +28,7 @@ type Input struct {
 	// Own are the URLs of our own servers that clients reach without a proxy: PAC file, revocation list.
 	Own []string
 	// PACURL, RootURL and GatewayNets tell devices where things are: the PAC file, the root certificate, and the addresses
-	// from which the gateways connect to the Internet. "" or nil: not known.
+	// from which the gateways connect to the Internet, for targets whose rules have a source. "" or empty: not known.
 	PACURL      string
 	RootURL     string
 	GatewayNets []netip.Prefix

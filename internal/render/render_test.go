@@ -46,7 +46,8 @@ func input(t testing.TB, change func(*policy.Spec)) render.Input {
 		t.Fatalf("%+v", found.Of(finding.Error))
 	}
 	return render.Input{
-		Program: p, Reasons: map[string]string{"hosts[0]": "=1+1\r\n\u202epay\"</script>"}, Proxies: []string{"proxy.example.com:3128"},
+		GatewayNets: []netip.Prefix{netip.MustParsePrefix("192.0.2.10/32")},
+		Program:     p, Reasons: map[string]string{"hosts[0]": "=1+1\r\n\u202epay\"</script>"}, Proxies: []string{"proxy.example.com:3128"},
 		Own: []string{"http://proxy.example.com:3180/proxy.pac"}, PACURL: "http://proxy.example.com:3180/proxy.pac",
 	}
 }

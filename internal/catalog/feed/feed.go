@@ -35,7 +35,7 @@ const (
 	V4   Kind = "v4"   // IPv4 prefixes
 	V6   Kind = "v6"   // IPv6 prefixes
 	FQDN Kind = "fqdn" // exact names and "*.suffix"
-	URL  Kind = "url"  // hosts with a slash behind them, and the paths that a row names
+	URL  Kind = "url"  // hosts with a slash behind them, and the paths that a row names; see Location
 )
 
 // Kinds returns every kind.
@@ -185,20 +185,14 @@ func Prefixes(sets []*catalog.Set, kind Kind, tags Tags) (Entries, error) {
 func Hosts(sets []*catalog.Set, kind Kind) Entries {
 	var e Entries
 	add := func(p endpoint.Pattern, path string) {
-		switch p.Kind() {
-		case endpoint.Exact, endpoint.Suffix:
-		case endpoint.Inside:
-			if kind == FQDN {
-				e.LeftOut++
-				return
-			}
-		default:
+		line, ok := p.String(), p.Kind() == endpoint.Exact || p.Kind() == endpoint.Suffix
+		if kind == URL {
+			line, ok = Location(p)
+			line += path
+		}
+		if !ok {
 			e.LeftOut++
 			return
-		}
-		line := p.String()
-		if kind == URL {
-			line += path
 		}
 		e.Lines = append(e.Lines, line)
 	}
@@ -214,6 +208,30 @@ func Hosts(sets []*catalog.Set, kind Kind) Entries {
 	slices.Sort(e.Lines)
 	e.Lines = slices.Compact(e.Lines)
 	return e
+}
+
+// Location is p as the host of an entry of the kind URL, as PAN-OS reads it: an asterisk at the beginning stands for one or
+// more labels, a caret for exactly one ("Guidelines for URL Category Exceptions",
+// https://docs.paloaltonetworks.com/advanced-url-filtering/administration/configuring-url-filtering/url-category-exceptions/guidelines-for-url-category-exceptions,
+// read 2026-11-23). ok is false where a star is a part of a label, which nothing there stands for: an asterisk would be
+// read wider than it is meant.
+func Location(p endpoint.Pattern) (text string, ok bool) {
+	switch p.Kind() {
+	case endpoint.Exact, endpoint.Suffix:
+		return p.String(), true
+	case endpoint.Inside:
+		labels := strings.Split(p.String(), ".")
+		for i, l := range labels {
+			switch {
+			case l == "*":
+				labels[i] = "^"
+			case strings.Contains(l, "*"):
+				return "", false
+			}
+		}
+		return strings.Join(labels, "."), true
+	}
+	return "", false
 }
 
 // Current is what Handler serves now.

@@ -63,12 +63,12 @@ func TestPrefixesAreJoined(t *testing.T) {
 func TestWhatAKindCannotSayIsLeftOut(t *testing.T) {
 	sets := []*catalog.Set{{Patterns: []endpoint.Pattern{
 		endpoint.MustPattern("b.example"), endpoint.MustPattern("*.a.example"), endpoint.MustPattern("b.example"),
-		endpoint.MustPattern("*cdn.example.net"), endpoint.MustPattern("autodiscover.*.example.com"),
+		endpoint.MustPattern("*cdn.example.net"), endpoint.MustPattern("autodiscover.*.example.com"), endpoint.MustPattern("azgn*.bus.example"),
 	}}}
-	if e := feed.Hosts(sets, feed.FQDN); string(e.Text()) != "*.a.example\nb.example\n" || e.LeftOut != 2 {
+	if e := feed.Hosts(sets, feed.FQDN); string(e.Text()) != "*.a.example\nb.example\n" || e.LeftOut != 3 {
 		t.Errorf("%q, %d left out", e.Text(), e.LeftOut)
 	}
-	if e := feed.Hosts(sets, feed.URL); string(e.Text()) != "*.a.example/\nautodiscover.*.example.com/\nb.example/\n" || e.LeftOut != 1 {
+	if e := feed.Hosts(sets, feed.URL); string(e.Text()) != "*.a.example/\nautodiscover.^.example.com/\nb.example/\n" || e.LeftOut != 2 {
 		t.Errorf("%q, %d left out", e.Text(), e.LeftOut)
 	}
 }

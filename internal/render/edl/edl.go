@@ -40,7 +40,7 @@ func (Target) Options() []render.Option {
 // Input.Before each list has two files, of what was added and what was removed.
 func (t Target) Render(in render.Input, m *render.Model) (render.Output, error) {
 	var out render.Output
-	plan, err := flow.New(in, m, panos.Device())
+	plan, err := flow.New(in, m, device())
 	if err != nil {
 		return out, err
 	}
@@ -56,12 +56,8 @@ func (t Target) Render(in render.Input, m *render.Model) (render.Output, error) 
 		return out, err
 	}
 	out.Findings = append(out.Findings, missing...)
-	for _, f := range plan.Findings(t.Name()) {
-		if f.Code != "flow.any-source" { // a list has no sources
-			out.Findings = append(out.Findings, f)
-		}
-	}
-	before := flow.Earlier(in, panos.Device())
+	out.Findings = append(out.Findings, plan.Findings(t.Name())...)
+	before := flow.Earlier(in, device())
 	if before == nil {
 		out.Files = now
 		return out, nil
@@ -75,6 +71,13 @@ func (t Target) Render(in render.Input, m *render.Model) (render.Output, error) 
 		out.Files = []render.File{{Name: "unchanged.txt", Type: kind, Body: []byte("# Nothing changed.\n"), Comment: "#"}}
 	}
 	return out, nil
+}
+
+// device is who reads the lists.
+func device() flow.Device {
+	d := panos.Device()
+	d.NoSources = true
+	return d
 }
 
 const kind = "text/plain; charset=utf-8"

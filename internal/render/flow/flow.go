@@ -49,6 +49,8 @@ type Device struct {
 	Local bool
 	// NoIPv6: it has no rules for IPv6.
 	NoIPv6 bool
+	// NoSources: what it is told says nothing of where connections come from, such as a list.
+	NoSources bool
 	// Tags: the device knows Azure service tags by their name. The prefixes of a row's tags are then not used.
 	Tags bool
 }
@@ -80,7 +82,7 @@ type Unsaid struct {
 type Plan struct {
 	Flows  []Flow // by tier, then direction and ports
 	Unsaid []Unsaid
-	// Sources are our networks that outbound flows are for; nil: nobody said, so everyone.
+	// Sources are our networks that outbound flows are for; nil: everyone, in a plan for clients alone, or see Local.
 	Sources []netip.Prefix
 	// Targets are our addresses that inbound flows lead to. Without any there is no inbound flow.
 	Targets []netip.Prefix
@@ -108,7 +110,8 @@ func Options(more ...render.Option) []render.Option {
 	}, more...)
 }
 
-// New plans what a device is told. It returns a *finding.Problem when an option does not fit or when nothing is left.
+// New plans what a device is told. It returns a *finding.Problem when an option does not fit, when nothing is left, and when
+// nobody said where the gateway is that the rules are for.
 func New(in render.Input, m *render.Model, d Device) (*Plan, error) {
 	p := &Plan{Local: d.Local, Clients: in.Options.Text(OptionFor) == "clients"}
 	var err error
@@ -117,6 +120,9 @@ func New(in render.Input, m *render.Model, d Device) (*Plan, error) {
 	}
 	if p.Local && len(in.Options.List(OptionSource)) == 0 {
 		p.Sources = nil
+	}
+	if len(p.Sources) == 0 && !p.Clients && !p.Local && !d.NoSources {
+		return nil, finding.Fail("flow.no-source", nil) // whoever is not the gateway would pass the sign-in hosts
 	}
 	b := builder{plan: p, device: d, snap: in.Program.Catalog(), inUse: in.Program.Features(), addressed: map[string]bool{}, names: map[nameKey]endpoint.Ports{}, nets: map[netKey]endpoint.Ports{}, tags: map[tagKey]endpoint.Ports{}}
 	b.rows(m)

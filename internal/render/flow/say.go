@@ -49,7 +49,7 @@ func (p *Plan) Comments() []string {
 	if p.Clients {
 		who = "clients, which reach everything else through the gateway"
 	}
-	from := "ANY SOURCE (say with source from where)"
+	from := "from any source"
 	switch {
 	case len(p.Sources) > 0:
 		from = "from " + Join(p.Sources, ", ")
@@ -90,7 +90,7 @@ func (p *Plan) Comments() []string {
 // shown is how many values a finding names (chosen: the file names all).
 const shown = 5
 
-// Findings says the same as Comments to who renders: one finding an obstacle, and one when nobody said from where.
+// Findings says the same as Comments to who renders: one finding an obstacle.
 func (p *Plan) Findings(target string) finding.List {
 	var out finding.List
 	for _, o := range Obstacles() {
@@ -117,9 +117,6 @@ func (p *Plan) Findings(target string) finding.List {
 			more = strconv.Itoa(n - len(values))
 		}
 		out = append(out, finding.New("flow.unsaid-"+string(o), severity, finding.Pos{}, "target", target, "count", strconv.Itoa(n), "values", strings.Join(values, ", "), "more", more))
-	}
-	if len(p.Sources) == 0 && !p.Clients && !p.Local {
-		out = append(out, finding.New("flow.any-source", finding.Warning, finding.Pos{}, "target", target))
 	}
 	return out
 }

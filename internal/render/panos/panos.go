@@ -15,6 +15,7 @@ import (
 	"regexp"
 	"strings"
 
+	"sekisho/internal/catalog/feed"
 	"sekisho/internal/endpoint"
 	"sekisho/internal/finding"
 	"sekisho/internal/render"
@@ -78,22 +79,8 @@ func names(p endpoint.Pattern, r endpoint.PortRange) flow.Obstacle {
 
 // entry is p as an entry of a URL list; ok is false when a star is a part of a label.
 func entry(p endpoint.Pattern) (text string, ok bool) {
-	switch p.Kind() {
-	case endpoint.Exact, endpoint.Suffix:
-		return p.String() + "/", true
-	case endpoint.Inside:
-		labels := strings.Split(p.String(), ".")
-		for i, l := range labels {
-			if strings.Contains(l, "*") {
-				if l != "*" {
-					return "", false
-				}
-				labels[i] = "^"
-			}
-		}
-		return strings.Join(labels, ".") + "/", true
-	}
-	return "", false
+	text, ok = feed.Location(p)
+	return text + "/", ok
 }
 
 // zone is what a name of a zone may be ("Building Blocks of Security Zones": up to 31 letters, digits, hyphens, periods,

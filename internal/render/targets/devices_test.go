@@ -169,6 +169,32 @@ func TestNothingToSayIsAnError(t *testing.T) {
 	}
 }
 
+// TestNobodySaysWhereTheGatewayIs: rules for the gateway hold for its addresses alone, which the configuration or an option
+// names; without them there are no rules. For clients nothing of the gateway is open, and a list has no sources.
+func TestNobodySaysWhereTheGatewayIs(t *testing.T) {
+	in := fixture(t, "1", nil)
+	in.GatewayNets = nil
+	for name := range devices {
+		out, err := attempt(t, name, in, nil)
+		var problem *finding.Problem
+		switch free := name == "edl" || name == "windows"; {
+		case free && err != nil:
+			t.Errorf("%s: %v", name, err)
+		case !free && (!errors.As(err, &problem) || problem.Findings[0].Code != "flow.no-source" || len(out.Files) > 0):
+			t.Errorf("%s: %d files, error %v", name, len(out.Files), err)
+		}
+		must(t, name, in, map[string][]string{"for": {"clients"}})
+		if body := text(must(t, name, in, map[string][]string{"source": {"198.51.100.77"}})); name != "edl" && !strings.Contains(body, "198.51.100.77") {
+			t.Errorf("%s does not name its source", name)
+		}
+		known := in
+		known.GatewayNets = []netip.Prefix{netip.MustParsePrefix("198.51.100.78/32")}
+		if body := text(must(t, name, known, map[string][]string{"source": {"198.51.100.77"}})); strings.Contains(body, "198.51.100.78") {
+			t.Errorf("%s: an option does not take the place of the setting", name)
+		}
+	}
+}
+
 // TestLimitsAreKept: a device that cannot hold it all gets no file, and says which option to set.
 func TestLimitsAreKept(t *testing.T) {
 	in := fixture(t, "1", nil)
