@@ -192,6 +192,7 @@ func (a *app) printSummary(s node.Summary) {
 		line("account", account.User+"  "+account.Password)
 	}
 	line("sign-in", s.SignIn)
+	line("report", s.Report)
 	if len(s.Try) > 0 {
 		a.printf("\n%s\n", a.t("up.try"))
 		for _, try := range s.Try {

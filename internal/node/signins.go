@@ -40,11 +40,7 @@ func LabSignIns(ctx context.Context, data, tenant string, since, until time.Time
 	}
 	rows := make([]signinlog.Row, len(kept))
 	for i, k := range kept {
-		rows[i] = signinlog.Row{
-			ID: k.ID, CorrelationID: k.CorrelationID, Time: k.Time, User: k.User, UserID: k.UserID, UserName: k.UserName,
-			Application: k.ApplicationName, ApplicationID: k.Application, Status: k.Status, Code: k.Code, Reason: k.Reason,
-			Address: k.Address, Client: k.Client, UserAgent: k.UserAgent, Location: k.Location, HomeTenant: k.HomeTenant, TargetTenant: k.TargetTenant,
-		}
+		rows[i] = k.SignIn()
 	}
 	return rows, nil
 }

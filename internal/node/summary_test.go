@@ -30,7 +30,7 @@ func TestTheSummaryPrintsOnlyCommandsThatShowWhatTheySay(t *testing.T) {
 
 func TestTheSummaryNamesTheLabsPeopleUnderTheLabAlone(t *testing.T) {
 	s := start(t, node.Options{Config: labConfig(t), Lab: true}).Summary()
-	if len(s.Accounts) != 2 || !strings.HasSuffix(s.Accounts[0].User, "@contoso.com") || s.Accounts[0].Password == "" {
+	if len(s.Accounts) != 3 || s.Report == "" || !strings.HasSuffix(s.Accounts[0].User, "@contoso.com") || s.Accounts[0].Password == "" {
 		t.Errorf("%+v", s.Accounts)
 	}
 	if s := start(t, node.Options{Config: labConfig(t)}).Summary(); len(s.Accounts)+len(s.Try) != 0 {

@@ -189,6 +189,8 @@ func (x *exchange) route() {
 		x.logout()
 	case "oauth2/nativeclient":
 		x.s.Pages.Write(x.w, x.r, page.Page{Title: "lab.native.title", Text: []string{"lab.native.text"}})
+	case reportPath:
+		x.report()
 	case "getcredentialtype":
 		x.credentialType()
 	default:

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"sekisho/internal/signinlog"
 )
 
 // What takes the place of a person of another tenant (Microsoft, "Set up tenant restrictions v1", "Admin experience": as
@@ -71,6 +73,15 @@ type Row struct {
 	Grant           string
 	Restricted      string // how it was tested: "", v1, v2
 	Context         string // the tenant that set the restriction
+}
+
+// SignIn is r as every reader of sign-in logs knows it.
+func (r Row) SignIn() signinlog.Row {
+	return signinlog.Row{
+		ID: r.ID, CorrelationID: r.CorrelationID, Time: r.Time, User: r.User, UserID: r.UserID, UserName: r.UserName,
+		Application: r.ApplicationName, ApplicationID: r.Application, Status: r.Status, Code: r.Code, Reason: r.Reason,
+		Address: r.Address, Client: r.Client, UserAgent: r.UserAgent, Location: r.Location, HomeTenant: r.HomeTenant, TargetTenant: r.TargetTenant,
+	}
 }
 
 // Query selects rows. All that is set must hold; the zero value selects all. It is applied to what the reader sees, so

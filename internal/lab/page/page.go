@@ -65,14 +65,17 @@ type Page struct {
 
 // Pages renders. The zero value is not usable; obtain it from New.
 type Pages struct {
-	t *template.Template
+	t     *template.Template
+	table *template.Template
 	// Faults tells the names of the faults that are set, which every page says; nil: none ever are.
 	Faults func() []string
 }
 
 // New parses the templates; a mistake in them is a mistake of this program and panics.
 func New() *Pages {
-	return &Pages{t: template.Must(template.New("page").Parse(source))}
+	return &Pages{
+		t: template.Must(template.New("page").Parse(source)), table: template.Must(template.New("table").Parse(tableSource)),
+	}
 }
 
 // Write answers r with p, in the language that r prefers.
@@ -90,11 +93,7 @@ func (ps *Pages) Write(w http.ResponseWriter, r *http.Request, p Page) {
 		"Lab": printer.Text("lab.page.banner", nil), "Title": text(p.Title), "Problem": "",
 		"Text": []string{}, "Fields": []Field{},
 	}
-	if ps.Faults != nil {
-		if names := ps.Faults(); len(names) > 0 {
-			view["Faults"] = printer.Text("lab.page.faults", map[string]string{"names": strings.Join(names, ", ")})
-		}
-	}
+	ps.faults(printer, view)
 	var paragraphs []string
 	for _, id := range p.Text {
 		paragraphs = append(paragraphs, text(id))
@@ -126,26 +125,39 @@ func (ps *Pages) Write(w http.ResponseWriter, r *http.Request, p Page) {
 		}
 		view["Form"] = form
 	}
+	forms := strings.Join(append([]string{"'self'"}, p.FormTargets...), " ")
+	if len(p.Frames) > 0 {
+		forms += "; frame-src http: https:"
+	}
+	ps.send(w, printer.Language(), nonce, forms, p.Status, ps.t, view)
+}
+
+// faults puts into view which faults are set.
+func (ps *Pages) faults(printer *message.Printer, view map[string]any) {
+	if ps.Faults != nil {
+		if names := ps.Faults(); len(names) > 0 {
+			view["Faults"] = printer.Text("lab.page.faults", map[string]string{"names": strings.Join(names, ", ")})
+		}
+	}
+}
+
+// send answers with view in t. forms are the targets of forms in the page's policy, and what follows them there.
+func (ps *Pages) send(w http.ResponseWriter, language, nonce, forms string, status int, t *template.Template, view map[string]any) {
 	var out bytes.Buffer
-	if err := ps.t.Execute(&out, view); err != nil {
+	if err := t.Execute(&out, view); err != nil {
 		http.Error(w, "LAB: page could not be rendered", http.StatusInternalServerError)
 		return
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Language", printer.Language())
-	policy := "default-src 'none'; style-src 'nonce-" + nonce + "'; base-uri 'none'; frame-ancestors 'none'; form-action " +
-		strings.Join(append([]string{"'self'"}, p.FormTargets...), " ")
-	if len(p.Frames) > 0 {
-		policy += "; frame-src http: https:"
-	}
-	h.Set("Content-Security-Policy", policy)
+	h.Set("Content-Language", language)
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'nonce-"+nonce+"'; base-uri 'none'; frame-ancestors 'none'; form-action "+forms)
 	h.Set("Referrer-Policy", "same-origin")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
 	h.Add("Vary", "Accept-Language")
-	if p.Status != 0 {
-		w.WriteHeader(p.Status)
+	if status != 0 {
+		w.WriteHeader(status)
 	}
 	w.Write(out.Bytes())
 }
