@@ -27,6 +27,7 @@ func TestFidelityDocuments(t *testing.T) {
 			directory.AssumedConsumerPage, directory.AssumedMisconfigured, directory.AssumedPartnerIsResource,
 			directory.AssumedPrincipalsBlocked, directory.AssumedConsumersNotInV1, directory.AssumedTestedBeforeSecrets,
 			directory.AssumedReuse, directory.AssumedAssertionReplay, directory.AssumedAdministratorsConsent, directory.AssumedNestedGroups,
+			directory.AssumedGraphRefusal, directory.AssumedInvitationAccepted,
 		} {
 			if !strings.Contains(text, "`"+s+"`") {
 				t.Errorf("%s does not name the switch %q", name, s)

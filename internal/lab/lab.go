@@ -34,6 +34,7 @@ import (
 	"sekisho/internal/lab/page"
 	"sekisho/internal/lab/state"
 	"sekisho/internal/lab/token"
+	"sekisho/internal/lab/zone"
 	"sekisho/internal/lockfile"
 )
 
@@ -67,6 +68,7 @@ type World struct {
 	state       *state.DB
 	directory   *directory.Store
 	keys        *token.Ring
+	zone        *zone.Zone
 	journal     *journal.Journal
 	recorder    recorder
 	connections connectionCount
@@ -177,6 +179,11 @@ func (w *World) openTrouble() (err error) {
 
 // services wires what answers under which name.
 func (w *World) services(ctx context.Context) (http.Handler, error) {
+	names, err := zone.New(w.state, "")
+	if err != nil {
+		return nil, err
+	}
+	w.zone = names
 	pages := page.New()
 	pages.Faults = w.activeFaults
 	consumers := msa.New(msa.Options{Directory: w.directory, Journal: w.journal, Pages: pages, Now: w.clock})
@@ -193,7 +200,7 @@ func (w *World) services(ctx context.Context) (http.Handler, error) {
 			"login.microsoft.com":       signIn,
 			"login.windows.net":         signIn,
 			entra.ConsumerHost:          consumers,
-			"graph.microsoft.com":       &graph.Service{Directory: w.directory, Key: w.keys, Now: w.clock},
+			"graph.microsoft.com":       graph.New(graph.Options{Directory: w.directory, Keys: w.keys, Journal: w.journal, Zone: names, Now: w.clock}),
 		},
 		origin: &origin.Service{SNI: func(r *http.Request) (string, bool) {
 			a := arrivalOf(r)
@@ -220,6 +227,9 @@ func (w *World) Directory() *directory.Directory { return w.directory.Current() 
 
 // Store returns what holds the lab's directory, for whoever changes it.
 func (w *World) Store() *directory.Store { return w.directory }
+
+// Zone returns the DNS that the verification of domains asks.
+func (w *World) Zone() *zone.Zone { return w.zone }
 
 // State returns what the lab remembers. It is closed by Close.
 func (w *World) State() *state.DB { return w.state }

@@ -20,6 +20,9 @@ type Assumptions struct {
 	// AssertionReplay is what becomes of a client assertion that comes a second time: ReplayRefused (the default) or
 	// ReplayAccepted. RFC 7523 leaves it open; Microsoft's page asks for a unique jti and does not say that it looks.
 	AssertionReplay string `yaml:"client-assertion-replay" json:"client-assertion-replay"`
+	// GraphRefusalStatus is the HTTP status with which Graph refuses what it understood and may not do: a domain without
+	// its record, one in use that is to be deleted, what exists already; default 400.
+	GraphRefusalStatus int `yaml:"graph-refusal-status" json:"graph-refusal-status"`
 }
 
 // The values of Assumptions.AssertionReplay.
@@ -46,6 +49,10 @@ const (
 	AssumedAssertionReplay = "client-assertion-replay"
 	// AssumedAdministratorsConsent: permissions whose name ends in .All are an administrator's to agree to.
 	AssumedAdministratorsConsent = "administrator-consent-by-name"
+	// AssumedGraphRefusal: the status and the words of Graph's refusals that no page gives.
+	AssumedGraphRefusal = "graph-refusal-status"
+	// AssumedInvitationAccepted: who is invited has accepted at once, because the lab sends no messages.
+	AssumedInvitationAccepted = "invitation-accepted-at-once"
 )
 
 func (a *Assumptions) defaults() {
@@ -63,6 +70,9 @@ func (a *Assumptions) defaults() {
 	}
 	if a.MisconfiguredStatus == 0 {
 		a.MisconfiguredStatus = 400
+	}
+	if a.GraphRefusalStatus == 0 {
+		a.GraphRefusalStatus = 400
 	}
 	if a.AssertionReplay == "" {
 		a.AssertionReplay = ReplayRefused

@@ -343,7 +343,7 @@ func (b *builder) assumptions(*Draft) {
 		status int
 	}{
 		{AssumedRestrictionStatus, a.RestrictionStatus}, {AssumedRestrictionPage, a.RestrictionPageStatus},
-		{AssumedConsumerPage, a.ConsumerPageStatus}, {AssumedMisconfigured, a.MisconfiguredStatus},
+		{AssumedConsumerPage, a.ConsumerPageStatus}, {AssumedMisconfigured, a.MisconfiguredStatus}, {AssumedGraphRefusal, a.GraphRefusalStatus},
 	} {
 		if s.status < 200 || s.status > 599 {
 			b.bad("assumptions."+s.key, "bad-status", "value", strconv.Itoa(s.status))
