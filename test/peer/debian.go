@@ -197,3 +197,40 @@ func Mitmproxy(s Setup) (*Process, error) {
 	p.Version = firstLine(mitmdump, "--version")
 	return p, nil
 }
+
+// SquidWith starts Debian's squid-openssl by the files that "render squid" wrote, sekisho.conf among them, with the options
+// "folder" Setup.Dir, "cert" issuer.pem and "store" leaves in there. Nothing of them is changed.
+func SquidWith(s Setup, files map[string]string) (*Process, error) {
+	squid, err := find("squid", "Debian's squid-openssl")
+	if err != nil {
+		return nil, err
+	}
+	certgen, err := find("security_file_certgen", "Debian's squid-openssl")
+	if err != nil {
+		return nil, err
+	}
+	addr, err := s.prepare()
+	if err != nil {
+		return nil, err
+	}
+	if err := concatenate(filepath.Join(s.Dir, "issuer.pem"), s.IssuerCert, s.IssuerKey); err != nil {
+		return nil, err
+	}
+	trust := filepath.Join(s.Dir, "trust.pem")
+	if err := concatenate(trust, s.Trust); err != nil {
+		return nil, err
+	}
+	db := filepath.Join(s.Dir, "leaves")
+	if out, err := exec.Command(certgen, "-c", "-s", db, "-M", "16MB").CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("security_file_certgen: %w\n%s", err, out)
+	}
+	if err := giveToProxy(db); err != nil {
+		return nil, err
+	}
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(s.Dir, name), []byte(text), 0o644); err != nil {
+			return nil, err
+		}
+	}
+	return s.squid(squid, addr, "include "+filepath.Join(s.Dir, "sekisho.conf")+"\ntls_outgoing_options cafile="+trust+"\nhosts_file /etc/hosts\n")
+}

@@ -174,6 +174,23 @@ func (r Ring) Fits(target, option string, most int) error {
 	return nil
 }
 
+// Longest returns the longest field of each name that r sets, in the order in which the names are first set.
+func (r Ring) Longest() []restrict.Field {
+	var out []restrict.Field
+	for _, h := range r.Hosts {
+		for _, f := range h.Set {
+			i := slices.IndexFunc(out, func(o restrict.Field) bool { return o.Name == f.Name })
+			switch {
+			case i < 0:
+				out = append(out, f)
+			case len(f.Value) > len(out[i].Value):
+				out[i] = f
+			}
+		}
+	}
+	return out
+}
+
 // ringOf is r with the headers of its profile; none unless it enforces.
 func ringOf(p *policy.Program, r policy.Ring) Ring {
 	out := Ring{Name: r.Name, Mode: r.Mode, Clients: r.Clients, Hosts: Hosts(p)}

@@ -14,6 +14,7 @@ import (
 	"sekisho/internal/render/panos"
 	"sekisho/internal/render/request"
 	"sekisho/internal/render/rows"
+	"sekisho/internal/render/squid"
 	"sekisho/internal/render/windows"
 )
 
@@ -33,5 +34,6 @@ func All() []render.Target {
 		windows.Target{},
 		azure.Target{},
 		fiddler.Target{},
+		squid.Target{},
 	}
 }
