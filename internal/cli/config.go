@@ -1,17 +1,10 @@
 package cli
 
 import (
-	"bufio"
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
-	"sekisho/internal/catalog"
 	"sekisho/internal/config"
 	"sekisho/internal/finding"
 	"sekisho/internal/node"
@@ -91,110 +84,4 @@ func (a *app) configSchemaCommand() *cobra.Command {
 		return err
 	}
 	return c
-}
-
-// configInitCommand writes a commented sekisho.yaml from flags, and from answers at the terminal for what is missing.
-func (a *app) configInitCommand() *cobra.Command {
-	c := &cobra.Command{
-		Use:   "init",
-		Short: a.t("config.init.short"),
-		Long:  a.t("config.init.long"),
-		Example: "  sekisho config init --tenant contoso.com --context 3c7d9a52-41b8-4e0f-9d26-5f0a8b1c2d31 \\\n" +
-			"    --features entra.sign-in,intune.core --consumer-accounts block --out sekisho.yaml",
-		Args: cobra.NoArgs,
-	}
-	answers := config.Answers{Language: a.printer.Language()}
-	flags := c.Flags()
-	flags.StringSliceVar(&answers.Tenants, "tenant", nil, a.t("config.init.flag.tenant"))
-	flags.StringVar(&answers.Context, "context", "", a.t("config.init.flag.context"))
-	flags.StringSliceVar(&answers.Features, "features", nil, a.t("config.init.flag.features"))
-	flags.StringVar(&answers.ConsumerAccounts, "consumer-accounts", "", a.t("config.init.flag.consumer-accounts"))
-	flags.StringVar(&answers.Mode, "mode", "report", a.t("config.init.flag.mode"))
-	flags.StringVar(&answers.Organisation, "organisation", "", a.t("config.init.flag.organisation"))
-	flags.StringVar(&answers.Contact, "contact", "", a.t("config.init.flag.contact"))
-	out := flags.String("out", "sekisho.yaml", a.t("config.init.flag.out"))
-	force := flags.Bool("force", false, a.t("config.init.flag.force"))
-	c.RunE = func(*cobra.Command, []string) error {
-		if _, err := os.Lstat(*out); *out != "-" && !*force && !errors.Is(err, fs.ErrNotExist) {
-			return finding.Fail("cli.exists", nil, "file", *out)
-		}
-		if err := a.ask(&answers); err != nil {
-			return err
-		}
-		content, problems := config.Init(answers)
-		if problems.HasErrors() {
-			return &finding.Problem{Findings: problems}
-		}
-		// The file is judged as "up" will judge it, before anything is written.
-		settings, problems := config.Parse(*out, content)
-		if !problems.HasErrors() {
-			_, found := node.Compile(settings, catalog.Builtin())
-			problems = append(problems, found...)
-		}
-		if problems.HasErrors() {
-			return &finding.Problem{Findings: problems.Sort()}
-		}
-		if *out == "-" {
-			_, err := a.Out.Write(content)
-			return err
-		}
-		if err := writeWhole(*out, content, 0o644); err != nil {
-			return finding.Fail("cli.unwritable", err, "file", *out)
-		}
-		a.printFindings(problems.Sort())
-		a.printf("%s\n%s\n", a.t("written", "file", *out), a.t("config.init.next", "file", *out))
-		return nil
-	}
-	return c
-}
-
-// question is one answer that must be there.
-type question struct {
-	id      string // text "config.init.ask.<id>", flag --<id>
-	missing bool
-	set     func(string)
-}
-
-// ask asks at the terminal for what the flags did not say. Without a terminal, what is missing is named at once.
-func (a *app) ask(answers *config.Answers) error {
-	list := func(s string) []string {
-		return strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' || r == '、' })
-	}
-	questions := []question{
-		{"tenant", len(answers.Tenants) == 0, func(s string) { answers.Tenants = list(s) }},
-		{"context", answers.Context == "", func(s string) { answers.Context = s }},
-		{"features", len(answers.Features) == 0, func(s string) { answers.Features = list(s) }},
-		{"consumer-accounts", answers.ConsumerAccounts == "", func(s string) { answers.ConsumerAccounts = s }},
-	}
-	var missing []string
-	for _, q := range questions {
-		if q.missing {
-			missing = append(missing, "--"+q.id)
-		}
-	}
-	if len(missing) == 0 {
-		return nil
-	}
-	if !a.Terminal {
-		return a.usage("config.init.missing", "flags", strings.Join(missing, ", "))
-	}
-	in := bufio.NewScanner(a.In)
-	for _, q := range questions {
-		if !q.missing {
-			continue
-		}
-		if q.id == "features" {
-			a.notef("%s\n", a.t("config.init.features", "features", strings.Join(featureNames(catalog.Builtin()), ", ")))
-		}
-		for answer := ""; answer == ""; {
-			fmt.Fprintf(a.Err, "%s ", a.t("config.init.ask."+q.id))
-			if !in.Scan() {
-				return a.usage("config.init.missing", "flags", "--"+q.id)
-			}
-			if answer = strings.TrimSpace(in.Text()); answer != "" {
-				q.set(answer)
-			}
-		}
-	}
-	return nil
 }
