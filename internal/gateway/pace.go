@@ -258,7 +258,7 @@ func (p *pacer) end(write func(audit.Record)) {
 // need. It does so once for a request. What was opened has its record.
 func (r *request) pace() {
 	g := r.c.g
-	if r.paced || g.rec == nil || r.opened != (audit.Opened{}) || r.kind == KindIntercepted && !r.denied() {
+	if r.paced || g.rec == nil || r.opened != (audit.Opened{}) || !r.recorded() {
 		return
 	}
 	r.paced = true

@@ -13,8 +13,8 @@ import (
 )
 
 // request is one request from its head to its record: what was asked, what was decided, what came of it. Every request
-// ends in one log line and one count; a CONNECT, a plain request, a sign-in and a refusal also in an audit record, which
-// for what may last is opened at the decision.
+// ends in one log line and one count; a CONNECT, a plain request, a sign-in, a refusal and a failure also in an audit
+// record, which for what may last is opened at the decision.
 type request struct {
 	c       *conn
 	kind    Kind
@@ -41,6 +41,7 @@ type request struct {
 	replayed    bool
 	faultCode   policy.Reason
 	faultDetail string
+	gone        bool         // the fault is that nobody waits any more
 	cause       error        // for the log only
 	opened      audit.Opened // the record, where it was opened
 	done        bool
@@ -126,6 +127,13 @@ func (r *request) denied() bool { return r.decision.Verdict != policy.Permit }
 // failed reports whether r was refused or came to nothing.
 func (r *request) failed() bool { return r.denied() || r.faultCode != "" }
 
+// recorded reports whether r leaves a record of its own when it ends. Inside a connection that is read, what is permitted
+// is covered by the record of the connection, and a sign-in by its own; what was refused, or failed while the client still
+// waited, is covered by neither.
+func (r *request) recorded() bool {
+	return r.kind != KindIntercepted || r.denied() || r.signIn == nil && r.failed() && !r.gone
+}
+
 // reason is the decision's; a decision without one is an internal fault.
 func (r *request) reason() policy.Reason {
 	if r.decision.Reason == "" {
@@ -166,7 +174,7 @@ func (r *request) end() {
 		Status: r.status, Fault: string(r.faultCode), Duration: took, Up: r.up, Down: r.down,
 	})
 	if g.rec != nil {
-		if r.kind != KindIntercepted || r.decision.Verdict == policy.Deny {
+		if r.recorded() {
 			r.finish(took)
 		}
 		if r.signIn != nil && r.decision.Verdict == policy.Permit {

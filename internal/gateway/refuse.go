@@ -149,7 +149,7 @@ func (r *request) refuse(to client, f *fault) {
 
 // fail notes f in the record.
 func (r *request) fail(f *fault) {
-	r.faultCode, r.faultDetail, r.cause = f.reason, f.detail, f.err
+	r.faultCode, r.faultDetail, r.gone, r.cause = f.reason, f.detail, f.gone, f.err
 	if f.deny {
 		if r.decision.Verdict != policy.Deny || r.decision.Reason == "" {
 			r.decision.Verdict, r.decision.Action, r.decision.Reason = policy.Deny, policy.Refuse, f.reason

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"sekisho/internal/lab/fault"
 	"sekisho/internal/message"
 	"sekisho/internal/prove"
 )
@@ -48,23 +49,52 @@ var standIns = map[string]map[string]string{
 }
 
 var headings = map[string]map[string]string{
-	"en": {"promises": "| Id | Promise |", "prerequisites": "| What must hold | How |", "residual": "| What it is | What else closes it |"},
-	"ja": {"promises": "| ID | 約束 |", "prerequisites": "| 前提条件 | 満たす方法 |", "residual": "| 内容 | 補う方法 |"},
+	"en": {"promises": "| Id | Promise |", "prerequisites": "| What must hold | How |", "residual": "| What it is | What else closes it |",
+		"faults": "| Fault | What happens | Arguments, with their defaults | Known from |"},
+	"ja": {"promises": "| ID | 約束 |", "prerequisites": "| 前提条件 | 満たす方法 |", "residual": "| 内容 | 補う方法 |",
+		"faults": "| 障害 | 起こること | 引数と既定値 | 出典 |"},
 }
 
-// generated is one part of docs/security in lang.
+// sources are the words of a fault's source that are no title, for the Japanese document.
+var sources = strings.NewReplacer("chosen", "独自に決定", ", section ", " の ", "what filtering proxies answer", "フィルタリング プロキシの応答",
+	" (hosts that must not be inspected)", " (検査してはならないホスト)", " names the practice", " (慣行への言及)",
+	" (device.login.microsoftonline.com is excluded)", " (device.login.microsoftonline.com は対象外)")
+
+// faults is the table of what can be made to go wrong in the lab.
+func faults(p *message.Printer, lang string, row func(...string)) {
+	for _, k := range fault.Kinds() {
+		var arguments []string
+		for _, a := range k.Arguments {
+			arguments = append(arguments, "`"+a.Name+"="+a.Default+"` "+p.Text("fault."+k.Name+"."+a.Name, nil)+" (`"+a.Allowed()+"`)")
+		}
+		if len(arguments) == 0 {
+			arguments = []string{"–"}
+		}
+		source := k.Source
+		if lang == "ja" {
+			source = sources.Replace(source)
+		}
+		row("`"+k.Name+"`", p.Text("fault."+k.Name, nil), strings.Join(arguments, "<br>"), source)
+	}
+}
+
+// generated is one part of a document in lang.
 func generated(t *testing.T, part, lang string) string {
 	t.Helper()
 	p := message.New(lang)
 	var b strings.Builder
-	b.WriteString(headings[lang][part] + "\n| --- | --- |\n")
+	b.WriteString(headings[lang][part] + "\n|" + strings.Repeat(" --- |", strings.Count(headings[lang][part], "|")-1) + "\n")
 	row := func(cells ...string) {
 		for i := range cells {
 			cells[i] = strings.ReplaceAll(cells[i], "|", `\|`)
 		}
 		b.WriteString("| " + strings.Join(cells, " | ") + " |\n")
 	}
-	if part == "promises" {
+	switch part {
+	case "faults":
+		faults(p, lang, row)
+		return b.String()
+	case "promises":
 		for _, id := range prove.IDs() {
 			row("`"+id+"`", p.Text("prove."+id, nil))
 		}
@@ -83,32 +113,38 @@ func generated(t *testing.T, part, lang string) string {
 	return b.String()
 }
 
-// TestDocs compares the generated parts of docs/security with what they come from; -update writes them.
+// TestDocs compares the generated parts of docs/security and docs/lab with what they come from; -update writes them.
 func TestDocs(t *testing.T) {
-	for lang, file := range map[string]string{"en": "security.md", "ja": "security.ja.md"} {
-		file = filepath.Join(root, "docs", file)
-		content, err := os.ReadFile(file)
-		if err != nil {
+	for document, parts := range map[string][]string{"security": {"promises", "prerequisites", "residual"}, "lab": {"faults"}} {
+		for lang, end := range map[string]string{"en": ".md", "ja": ".ja.md"} {
+			generatedDocument(t, filepath.Join(root, "docs", document+end), lang, parts)
+		}
+	}
+}
+
+func generatedDocument(t *testing.T, file, lang string, parts []string) {
+	t.Helper()
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(content)
+	for _, part := range parts {
+		begin, end := "<!-- begin "+part+" -->\n", "<!-- end "+part+" -->\n"
+		before, rest, ok1 := strings.Cut(text, begin)
+		old, after, ok2 := strings.Cut(rest, end)
+		if !ok1 || !ok2 {
+			t.Fatalf("%s has no part %q", file, part)
+		}
+		want := generated(t, part, lang)
+		if old != want && !*update {
+			t.Errorf("%s: the part %q differs from the texts; run make docs", file, part)
+		}
+		text = before + begin + want + end + after
+	}
+	if *update {
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
-		}
-		text := string(content)
-		for _, part := range []string{"promises", "prerequisites", "residual"} {
-			begin, end := "<!-- begin "+part+" -->\n", "<!-- end "+part+" -->\n"
-			before, rest, ok1 := strings.Cut(text, begin)
-			old, after, ok2 := strings.Cut(rest, end)
-			if !ok1 || !ok2 {
-				t.Fatalf("%s has no part %q", file, part)
-			}
-			want := generated(t, part, lang)
-			if old != want && !*update {
-				t.Errorf("%s: the part %q differs from the texts; run make docs", file, part)
-			}
-			text = before + begin + want + end + after
-		}
-		if *update {
-			if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-				t.Fatal(err)
-			}
 		}
 	}
 }
