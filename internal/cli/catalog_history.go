@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sekisho/internal/catalog/library"
+	"sekisho/internal/node"
 	"sekisho/internal/servicetags"
 )
 
@@ -180,7 +181,7 @@ func (a *app) catalogUseCommand() *cobra.Command {
 			}
 			name := args[0]
 			if shelf.Use(name) != nil { // no version's own name, or one that cannot be used
-				if name, err = versionNamed(shelf, args[0]); err != nil {
+				if name, err = node.VersionNamed(shelf, args[0]); err != nil {
 					return a.useTags(args[0], err)
 				}
 				if err := shelf.Use(name); err != nil {

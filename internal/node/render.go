@@ -166,6 +166,31 @@ func (n *Node) rendered(tags *feedTags) func() render.Current {
 		if at := tags.changed(); at.After(changed) {
 			changed = at
 		}
-		return render.Current{Input: in, Edition: strconv.FormatUint(b.edition.Number, 10) + " " + changed.String(), Changed: changed}
+		return render.Current{
+			Input: in, Edition: strconv.FormatUint(b.edition.Number, 10) + " " + changed.String(), Changed: changed,
+			Since: func(version string) (render.Input, error) { return n.renderedSince(b, in, version) },
+		}
 	}
+}
+
+// renderedSince is what the targets are given for what changed since a version of the catalog that is kept in the data folder,
+// as "render --since" has it, but for files: none is opened for who asks over HTTP.
+func (n *Node) renderedSince(b *built, in render.Input, version string) (render.Input, error) {
+	versions := NewVersions(n.catalogData(), n.options.Now, nil)
+	earlier, _, _, err := versions.Side(version)
+	if err != nil {
+		return render.Input{}, err
+	}
+	sides := [2]Dated{earlier, {Snapshot: b.edition.Catalog, Tags: versions.InUse()}}
+	Comparable(&sides)
+	s := side(b.config, sides[0])
+	if s.Program == nil {
+		return render.Input{}, &finding.Problem{Findings: s.Findings}
+	}
+	before := renderInput(b.config, s.Program, sides[0].Tags.Prefixes, n.gatewayAt, n.operationsAt)
+	before.Communities = func(m365 bool) ([]bgp.Community, error) {
+		return Communities(b.config, n.options.Data, s.Program, m365, n.options.Now())
+	}
+	in.Tags, in.Before = sides[1].Tags.Prefixes, &before
+	return in, nil
 }

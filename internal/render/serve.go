@@ -25,6 +25,10 @@ const (
 	MostKeptBytes = 32 << 20
 	// mostQuery bounds the query of a request in bytes (chosen: the longest sensible choice has a few hundred).
 	mostQuery = 4 << 10
+	// MostDifferences bounds how many differences since an earlier version are computed a minute (chosen: more than targets
+	// that know them, so that a change of the catalog is fetched by every device at once; at about 100 ms each, a tenth of one
+	// processor).
+	MostDifferences = 40
 )
 
 // Current is what Handler serves now.
@@ -33,11 +37,21 @@ type Current struct {
 	// Edition changes when anything in Input may have: a number, and the files of the service tags.
 	Edition string
 	Changed time.Time // when it came into use: Last-Modified
+	// Since returns Input with Input.Before, of an earlier version of the catalog that somebody asks for by name; nil: nobody
+	// can tell. The error, a *finding.Problem, says that there is no such version, or that the policy cannot be compiled
+	// against it.
+	Since func(version string) (Input, error)
+	// Now is the clock of the budget for differences; nil: time.Now.
+	Now func() time.Time
 }
 
 // Handler answers GET /render/ (the list of targets), /render/TARGET (its one file, or the list of its files) and
 // /render/TARGET/FILE, with the options of the target in the query, an ETag and Last-Modified. What was rendered is kept
 // until the edition changes, within MostKept and MostKeptBytes.
+//
+// With since=VERSION it answers what changed since an earlier version, of targets that can say so. Whoever reaches the listener
+// may ask, so that one difference is computed at a time, and no more than MostDifferences of them a minute; who comes
+// beyond that is told 503 and when to ask again. One that is kept costs nothing.
 //
 // A path that is none is 404 with the list of what there is, a query that does not fit 400, a target that the policy or
 // catalog of now cannot make 409 with the reason, no policy 503: a device keeps what it has.
@@ -66,9 +80,18 @@ func Handler(all []Target, current func() Current) http.Handler {
 			plain(w, http.StatusBadRequest, words(c.Input, err))
 			return
 		}
-		out, err := k.render(t, c, options)
+		out, err := k.render(t, c, options, r.URL.Query().Get(sinceOption))
+		if errors.Is(err, errBusy) {
+			w.Header().Set("Retry-After", "60")
+			plain(w, http.StatusServiceUnavailable, "too many differences were asked for; ask again in a minute\n")
+			return
+		}
 		if err != nil {
 			plain(w, http.StatusConflict, words(c.Input, err))
+			return
+		}
+		if out.Unchanged {
+			plain(w, http.StatusConflict, words(c.Input, &finding.Problem{Findings: out.Findings}))
 			return
 		}
 		i := 0
@@ -90,6 +113,9 @@ func Handler(all []Target, current func() Current) http.Handler {
 // languageOption is the part of a query that chooses the language of what people read, for every target.
 const languageOption = "lang"
 
+// sinceOption is the part of a query that names an earlier version; see Since.
+const sinceOption = "since"
+
 // fromQuery reads the options of t, and the language where the query has one. A file cannot be named: this process reads
 // none for whoever asks.
 func fromQuery(t Target, u *url.URL, language *string) (Options, error) {
@@ -106,6 +132,15 @@ func fromQuery(t Target, u *url.URL, language *string) (Options, error) {
 		}
 		*language = lang[0]
 		delete(given, languageOption)
+	}
+	if since, ok := given[sinceOption]; ok {
+		switch _, can := t.(Since); {
+		case !can:
+			return Options{}, finding.Fail("render.no-since", nil, "target", t.Name())
+		case len(since) != 1 || since[0] == "":
+			return Options{}, finding.Fail("render.option-value", nil, "target", t.Name(), "option", sinceOption, "value", strings.Join(since, ", "), "known", "")
+		}
+		delete(given, sinceOption)
 	}
 	for _, o := range t.Options() {
 		if _, ok := given[o.Name]; ok && o.Kind == FileText {
@@ -177,7 +212,28 @@ type kept struct {
 	edition string
 	outputs map[string]*once
 	bytes   int
+
+	since  sync.Mutex // held while a difference is computed
+	budget budget
 }
+
+// budget is how many differences may still be computed. Held under kept.mu.
+type budget struct {
+	left int
+	at   time.Time // when it was last filled
+}
+
+// take takes one, or reports that there is none left. It is filled every minute.
+func (b *budget) take(now time.Time) bool {
+	if d := now.Sub(b.at); b.at.IsZero() || d >= time.Minute || d < 0 {
+		b.left, b.at = MostDifferences, now
+	}
+	b.left--
+	return b.left >= 0
+}
+
+// errBusy says that the budget for differences is spent.
+var errBusy = errors.New("too many differences")
 
 // errStopped is the answer of a target that did not come to an end.
 var errStopped = errors.New("the target stopped")
@@ -188,13 +244,22 @@ type once struct {
 	err error
 }
 
-func (k *kept) render(t Target, c Current, options Options) (Output, error) {
-	key := t.Name() + "?" + options.Key() + "#" + c.Input.Language
+// render makes an output, or returns the one that is kept. since, where it is not "", names an earlier version.
+func (k *kept) render(t Target, c Current, options Options, since string) (Output, error) {
+	key := t.Name() + "?" + options.Key() + "#" + c.Input.Language + "#" + since
+	now := time.Now
+	if c.Now != nil {
+		now = c.Now
+	}
 	k.mu.Lock()
 	if k.edition != c.Edition || k.outputs == nil || len(k.outputs) >= MostKept && k.outputs[key] == nil || k.bytes > MostKeptBytes {
 		k.edition, k.outputs, k.bytes = c.Edition, map[string]*once{}, 0
 	}
 	o := k.outputs[key]
+	if o == nil && since != "" && !k.budget.take(now()) {
+		k.mu.Unlock()
+		return Output{}, errBusy
+	}
 	if o == nil {
 		o = &once{}
 		k.outputs[key] = o
@@ -202,7 +267,11 @@ func (k *kept) render(t Target, c Current, options Options) (Output, error) {
 	k.mu.Unlock()
 	o.Do(func() {
 		o.err = errStopped // stays where a target panics: whoever asks again gets an answer
-		o.out, o.err = Render(t, c.Input, options)
+		if since == "" {
+			o.out, o.err = Render(t, c.Input, options)
+		} else {
+			o.out, o.err = k.difference(t, c, options, since)
+		}
 		n := 0
 		for _, f := range o.out.Files {
 			n += len(f.Body)
@@ -214,4 +283,19 @@ func (k *kept) render(t Target, c Current, options Options) (Output, error) {
 		k.mu.Unlock()
 	})
 	return o.out, o.err
+}
+
+// difference makes what changed since a version, one after the other.
+func (k *kept) difference(t Target, c Current, options Options, since string) (Output, error) {
+	if c.Since == nil {
+		return Output{}, finding.Fail("render.no-since", nil, "target", t.Name())
+	}
+	k.since.Lock()
+	defer k.since.Unlock()
+	in, err := c.Since(since)
+	if err != nil {
+		return Output{}, err
+	}
+	in.Language, in.Before.Language = c.Input.Language, c.Input.Language
+	return Render(t, in, options)
 }
