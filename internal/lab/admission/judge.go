@@ -21,6 +21,8 @@ type Subject struct {
 	Person      *directory.User        // nil when nobody is named yet, or for an application alone
 	Application *directory.Application // the client; nil when unknown
 	AppOnly     bool                   // a service principal
+	// Through tells of a personal account that signs in through "Microsoft Services".
+	Through bool
 	// PrincipalHome is the tenant whose service principal it is, for AppOnly.
 	PrincipalHome *directory.Tenant
 }
@@ -86,6 +88,11 @@ func judgeV2(dir *directory.Directory, s Signal, sub Subject) Verdict {
 	if sub.Resource == nil || sub.Resource.Kind == directory.Passthrough || sub.Resource == owner || sub.Home == owner || sub.AppOnly && sub.PrincipalHome == owner {
 		return Verdict{PolicyID: policy.ID}
 	}
+	// Whose sign-in it is decides whether it is evaluated at all, so that nothing is refused before the home tenant is known;
+	// nor are personal accounts that pass through ("Set up tenant restrictions v2").
+	if !sub.AppOnly && sub.Home == nil || sub.Through {
+		return Verdict{PolicyID: policy.ID}
+	}
 	v := Verdict{PolicyID: policy.ID, Assumptions: []string{directory.AssumedPartnerIsResource}}
 	if sub.AppOnly {
 		return Verdict{Code: CodeV2, Denied: sub.Resource, Assumptions: []string{directory.AssumedPrincipalsBlocked}}
@@ -123,7 +130,7 @@ func JudgeConsumer(dir *directory.Directory, s Signal, person *directory.User, a
 		return false, Judge(dir, s, Subject{})
 	}
 	if s.PolicyTenant != "" {
-		v = Judge(dir, s, Subject{Resource: dir.OfKind(directory.Consumers), Person: person, Application: app})
+		v = Judge(dir, s, Subject{Resource: dir.OfKind(directory.Consumers), Home: dir.OfKind(directory.Consumers), Person: person, Application: app})
 		return v.Code != 0, v
 	}
 	return s.BlockMSA, Verdict{}

@@ -120,6 +120,9 @@ func (x *exchange) suits(a *authorization, ses *session) bool {
 	if !ok || a.hint != "" && !strings.EqualFold(a.hint, p.UPN) {
 		return false
 	}
+	if x.mustReturn(ses, a.app, a.tenant) {
+		return false
+	}
 	consumer := p.Tenant.Kind == directory.Consumers
 	if x.path == organizations && consumer || a.tenant != nil && a.tenant.Kind == directory.Consumers && !consumer {
 		return false

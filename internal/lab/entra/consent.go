@@ -62,6 +62,10 @@ func (x *exchange) accept(a *authorization, ses *session) {
 		x.failTold(failNoSession(), a)
 		return
 	}
+	if x.mustReturn(ses, a.app, a.tenant) {
+		x.toConsumersFrom(x.atAuthorize(a).action, a.app.ID, p.UPN)
+		return
+	}
 	g, f := x.admit(p, a.app, a.tenant, a.scopes)
 	if f == nil {
 		f = x.agree(g, a.prompt == promptAdmin)

@@ -3,6 +3,8 @@ package entra
 import (
 	"net/http"
 	"net/url"
+
+	"sekisho/internal/lab/directory"
 )
 
 // ConsumerHost is where personal accounts sign in.
@@ -15,6 +17,34 @@ const (
 	ParamBinding = "lab_binding" // the session that the hand-over belongs to
 	ParamTicket  = "lab_ticket"
 )
+
+// Passes reports whether a personal account that signs in to app in the tenant t (nil: none is named) only passes the
+// consumers' service: as a guest of an organisation, or through "Microsoft Services". Neither is what blocks consumer
+// applications (Microsoft, "Set up tenant restrictions v1", "What the header does and does not block"; "Set up tenant
+// restrictions v2" has the same exceptions); the restriction at this service decides it.
+func Passes(t *directory.Tenant, app *directory.Application) bool {
+	return t != nil && t.Kind == directory.Organisation || t == nil && app != nil && app.Passthrough
+}
+
+// PassesTo is Passes for a browser that is to come back to the path and query back of this service.
+func PassesTo(dir *directory.Directory, back string, app *directory.Application) bool {
+	u, err := url.ParseRequestURI(back)
+	if err != nil || u.Host != "" {
+		return false
+	}
+	name, _ := cutPath(trimPath(u.Path))
+	if name == common {
+		return Passes(nil, app)
+	}
+	t, ok := dir.Tenant(name)
+	return ok && Passes(t, app)
+}
+
+// mustReturn reports whether the person of ses signed in at the consumers' service for another purpose than app in t, and
+// has to go there again.
+func (x *exchange) mustReturn(ses *session, app *directory.Application, t *directory.Tenant) bool {
+	return ses.passing && !Passes(t, app)
+}
 
 // toConsumersFrom sends the browser to the consumers' sign-in, to come back to the path back with a ticket.
 func (x *exchange) toConsumersFrom(back, clientID, user string) {
@@ -48,7 +78,7 @@ func (x *exchange) fromConsumers() {
 		x.failPage(failMalformed("no sign-in of this browser is under way"))
 		return
 	}
-	person, ok := x.s.Consumers.Redeem(q.Get(ParamTicket), ses.csrf)
+	person, passing, ok := x.s.Consumers.Redeem(q.Get(ParamTicket), ses.csrf)
 	if ok {
 		person, ok = x.dir.Again(person)
 	}
@@ -61,7 +91,7 @@ func (x *exchange) fromConsumers() {
 		x.failPage(f)
 		return
 	}
-	ses = x.signedIn(ses, person)
+	ses = x.signedIn(ses, person, passing)
 	// The original request goes on as if it had just come, with the person signed in.
 	original := x.r.Clone(x.r.Context())
 	original.URL = back

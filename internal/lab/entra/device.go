@@ -147,14 +147,18 @@ func (x *exchange) deviceAuth() {
 		return
 	default:
 		if p, ok := x.dir.Person(v.Get("username")); ok && p.Tenant.Kind == directory.Consumers {
-			x.toConsumersFrom("/"+x.path+"/oauth2/deviceauth?"+url.Values{paramUserCode: {userCode}}.Encode(), app.ID, p.UPN)
+			x.deviceToConsumers(d, userCode, p.UPN)
 			return
 		}
 		if person, f = x.credentials(v, app, t); f != nil {
 			x.signInAgain(f, func(problem string) { x.deviceForm(ses, fresh, problem, userCode) })
 			return
 		}
-		ses = x.signedIn(ses, person)
+		ses = x.signedIn(ses, person, false)
+	}
+	if x.mustReturn(ses, app, t) {
+		x.deviceToConsumers(d, userCode, person.UPN)
+		return
 	}
 	g, f := x.admit(person, app, t, d.scopes)
 	if f != nil {
@@ -176,6 +180,12 @@ func (x *exchange) deviceAuth() {
 	x.s.devices.drop("user " + userCode)
 	x.note(nil)
 	x.s.Pages.Write(x.w, x.r, page.Page{Title: "lab.device.done", Text: []string{"lab.device.close"}, Args: map[string]string{"application": app.Name}})
+}
+
+// deviceToConsumers sends a personal account to its own sign-in, to come back to the path that the device asked at: it tells
+// whether the person is to be a guest.
+func (x *exchange) deviceToConsumers(d device, userCode, upn string) {
+	x.toConsumersFrom("/"+d.path+"/oauth2/deviceauth?"+url.Values{paramUserCode: {userCode}}.Encode(), d.app, upn)
 }
 
 // paramUserCode brings a code back that was entered before a personal account was sent to sign in at its own service.

@@ -43,8 +43,9 @@ const (
 
 // Consumers hands over people who signed in at the consumers' own service.
 type Consumers interface {
-	// Redeem answers who signed in under ticket for the session named binding; it works once.
-	Redeem(ticket, binding string) (*directory.User, bool)
+	// Redeem answers who signed in under ticket for the session named binding; it works once. passing tells that a
+	// restriction let the person sign in only to go on to what Passes names.
+	Redeem(ticket, binding string) (person *directory.User, passing, ok bool)
 }
 
 // Options of New. All but Consumers, Memory and Now are required.

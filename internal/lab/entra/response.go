@@ -81,6 +81,10 @@ func (x *exchange) complete(a *authorization, ses *session, remembered bool) {
 		x.failTold(failNoSession(), a)
 		return
 	}
+	if x.mustReturn(ses, a.app, a.tenant) {
+		x.toConsumersFrom(x.atAuthorize(a).action, a.app.ID, p.UPN)
+		return
+	}
 	g, f := x.admit(p, a.app, a.tenant, a.scopes)
 	if f != nil {
 		x.failTold(f, a)

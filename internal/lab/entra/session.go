@@ -24,6 +24,7 @@ type session struct {
 	sid          string          // what applications know the session by: session_state and the claim sid
 	who          *directory.User // nil until somebody has signed in; of the directory as it was then
 	authTime     time.Time
+	passing      bool     // of a personal account: see Consumers.Redeem
 	participants []string // client ids; to be changed under the shelf's lock alone
 }
 
@@ -66,10 +67,10 @@ func (x *exchange) setSession(s *session) {
 }
 
 // signedIn replaces old with a session in which person has signed in.
-func (x *exchange) signedIn(old *session, person *directory.User) *session {
+func (x *exchange) signedIn(old *session, person *directory.User, passing bool) *session {
 	x.s.sessions.drop(old.id)
 	s := newSession()
-	s.who, s.authTime = person, x.now
+	s.who, s.authTime, s.passing = person, x.now, passing
 	x.setSession(s)
 	return s
 }

@@ -69,7 +69,7 @@ func (x *exchange) signIn(p place, ses *session, fresh bool, v url.Values) {
 		x.signInAgain(f, func(problem string) { x.signInForm(p, ses, fresh, problem, v.Get("username")) })
 		return
 	}
-	p.then(x.signedIn(ses, person), v)
+	p.then(x.signedIn(ses, person, false), v)
 }
 
 // signInAgain shows the form once more for a mistyped name or password, and the error page for anything else.
@@ -123,11 +123,12 @@ func (x *exchange) password(person *directory.User, text string) *failure {
 // admit settles in which tenant person gets a token for app, and tests it: tenant is the one of the path, nil for the
 // person's own.
 func (x *exchange) admit(person *directory.User, app *directory.Application, tenant *directory.Tenant, s scopes) (grant, *failure) {
+	through := tenant == nil && app.Passthrough
 	if tenant == nil {
 		tenant = person.Tenant
 	}
 	x.about(app, person, tenant)
-	v, f := x.judge(admission.Subject{Resource: tenant, Home: person.Tenant, Person: person, Application: app})
+	v, f := x.judge(admission.Subject{Resource: tenant, Home: person.Tenant, Person: person, Application: app, Through: through})
 	if f != nil {
 		return grant{}, f
 	}

@@ -51,6 +51,7 @@ type Service struct {
 type ticket struct {
 	person  *directory.User
 	binding string
+	passing bool
 	expires time.Time
 }
 
@@ -63,15 +64,16 @@ func New(o Options) *Service {
 }
 
 // Redeem answers who signed in under name for the session named binding; it works once.
-func (s *Service) Redeem(name, binding string) (*directory.User, bool) {
+// passing tells that a restriction let the person sign in only to pass.
+func (s *Service) Redeem(name, binding string) (person *directory.User, passing, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t, ok := s.tickets[name]
 	delete(s.tickets, name)
 	if !ok || !s.Now().Before(t.expires) || subtle.ConstantTimeCompare([]byte(binding), []byte(t.binding)) != 1 {
-		return nil, false
+		return nil, false, false
 	}
-	return t.person, true
+	return t.person, t.passing, true
 }
 
 func (s *Service) keep(t ticket) string {
@@ -107,12 +109,16 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// blocked answers a request that must not go on, and reports whether it did.
-func (s *Service) blocked(w http.ResponseWriter, r *http.Request, person *directory.User, asJSON bool) bool {
+// blocked answers a request that must not go on, and reports whether it did; passing tells that it goes on only because
+// the account is a guest's, or passes through "Microsoft Services".
+func (s *Service) blocked(w http.ResponseWriter, r *http.Request, person *directory.User, asJSON bool) (done, passing bool) {
 	signal := admission.Read(r.Header, admission.MSA)
 	dir := s.Directory.Current()
 	app, _ := dir.Application(r.URL.Query().Get("client_id"))
 	blocked, v := admission.JudgeConsumer(dir, signal, person, app)
+	if blocked && !asJSON && entra.PassesTo(dir, r.URL.Query().Get(entra.ParamReturn), app) {
+		return false, true
+	}
 	entry := journal.SignIn{
 		ID: token.GUID(), CorrelationID: token.GUID(), Time: s.Now().UTC(), Host: entra.ConsumerHost, Endpoint: "authorize",
 		Address: r.RemoteAddr, Consumer: true, Context: signal.Owner(), Restricted: signal.Version(), Findings: signal.Findings,
@@ -134,7 +140,7 @@ func (s *Service) blocked(w http.ResponseWriter, r *http.Request, person *direct
 		s.Journal.Add(entry)
 		if asJSON {
 			writeJSON(w, a.MisconfiguredStatus, "invalid_request", "LAB: the restriction headers have no documented meaning ("+v.Misconfigured.Code+"); the lab does not guess.")
-			return true
+			return true, false
 		}
 		s.Pages.Write(w, r, page.Page{
 			Status: a.MisconfiguredStatus, Title: "lab.doubt.title", Text: []string{v.Misconfigured.Code}, Args: v.Misconfigured.Args,
@@ -145,16 +151,16 @@ func (s *Service) blocked(w http.ResponseWriter, r *http.Request, person *direct
 		s.Journal.Add(entry)
 		if asJSON {
 			writeJSON(w, a.ConsumerPageStatus, "access_denied", BlockCode+": personal accounts are not allowed on this network.")
-			return true
+			return true, false
 		}
 		s.Pages.Write(w, r, page.Page{
 			Status: a.ConsumerPageStatus, Title: "lab.consumer.title", Text: []string{"lab.consumer.text"},
 			Fields: []page.Field{{Label: "lab.error.code", Value: BlockCode}},
 		})
 	default:
-		return false
+		return false, false
 	}
-	return true
+	return true, false
 }
 
 func writeJSON(w http.ResponseWriter, status int, code, text string) {
@@ -165,7 +171,8 @@ func writeJSON(w http.ResponseWriter, status int, code, text string) {
 
 // signIn shows the page and takes what was typed on it.
 func (s *Service) signIn(w http.ResponseWriter, r *http.Request) {
-	if s.blocked(w, r, nil, false) {
+	done, passing := s.blocked(w, r, nil, false)
+	if done {
 		return
 	}
 	q := r.URL.Query()
@@ -208,13 +215,14 @@ func (s *Service) signIn(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	person, ok := s.Directory.Current().Person(user)
-	switch {
-	case !ok || person.Tenant.Kind != directory.Consumers:
+	if !ok || person.Tenant.Kind != directory.Consumers {
 		form("lab.signin.unknown", user)
 		return
-	case s.blocked(w, r, person, false):
+	}
+	if done, passing = s.blocked(w, r, person, false); done {
 		return
-	case !person.CheckPassword(r.PostForm.Get("password")):
+	}
+	if !person.CheckPassword(r.PostForm.Get("password")) {
 		form("lab.signin.wrong", user)
 		return
 	}
@@ -223,7 +231,7 @@ func (s *Service) signIn(w http.ResponseWriter, r *http.Request) {
 		s.Pages.Write(w, r, page.Page{Title: "lab.consumer.done", Text: []string{"lab.consumer.close"}})
 		return
 	}
-	name := s.keep(ticket{person, q.Get(entra.ParamBinding), s.Now().Add(ticketLife)})
+	name := s.keep(ticket{person, q.Get(entra.ParamBinding), passing, s.Now().Add(ticketLife)})
 	to := url.Values{entra.ParamReturn: {q.Get(entra.ParamReturn)}, entra.ParamTicket: {name}}
 	w.Header().Set("Location", "https://"+entra.Host+"/common/federation/oauth2msa?"+to.Encode())
 	w.WriteHeader(http.StatusFound)
@@ -232,7 +240,7 @@ func (s *Service) signIn(w http.ResponseWriter, r *http.Request) {
 // token answers the consumers' own token endpoint: the lab issues tokens for personal accounts through Entra ID's
 // /consumers endpoints alone, and says so.
 func (s *Service) token(w http.ResponseWriter, r *http.Request) {
-	if s.blocked(w, r, nil, true) {
+	if done, _ := s.blocked(w, r, nil, true); done {
 		return
 	}
 	writeJSON(w, http.StatusBadRequest, "invalid_request", "LAB: this endpoint issues no tokens in the lab; use https://"+entra.Host+"/consumers/oauth2/v2.0/token.")
