@@ -428,3 +428,45 @@ func TestHeadersOfTheOldestGoAndWatchersHear(t *testing.T) {
 		t.Errorf("%d heads", len(h))
 	}
 }
+
+// A personal account that is a guest signs in at login.live.com in spite of restrict-msa (Microsoft, "Set up tenant
+// restrictions v1", "What the header does and does not block"), and gets nothing from it but what a guest gets.
+func TestGuestsPassTheBlockOfPersonalAccountsAndGoNoFurther(t *testing.T) {
+	w := openWorld(t, Options{})
+	c := browser(t, w)
+	restrict := []string{"sec-Restrict-Tenant-Access-Policy", "restrict-msa"}
+	r := signIn(t, c, authorizeURL("contoso.com"), Erin, "", v1Contoso...)
+	r = signIn(t, c, r.Header.Get("Location"), Erin, ErinPassword, restrict...)
+	codeOf(t, do(t, c, "GET", r.Header.Get("Location"), "", v1Contoso...))
+	// The session is there, and opens no consumer application: neither silently, nor by consent.
+	for _, target := range []string{authorizeURL("consumers"), authorizeURL("common", "domain_hint", "consumers")} {
+		loc := do(t, c, "GET", target, "", v1Contoso...).Header.Get("Location")
+		if !strings.HasPrefix(loc, "https://login.live.com/") {
+			t.Fatalf("%s leads to %q", target, loc)
+		}
+		if r := do(t, c, "GET", loc, "", restrict...); r.StatusCode != 403 || !strings.Contains(r.body, "80045C4D") {
+			t.Errorf("%d %s", r.StatusCode, r.body)
+		}
+	}
+	form := do(t, c, "GET", authorizeURL("common"), "", v1Contoso...)
+	csrf := formCSRF.FindStringSubmatch(form.body)
+	if csrf == nil {
+		t.Fatalf("%d %s", form.StatusCode, form.body)
+	}
+	for _, choice := range []string{"consent=accept", "account=" + url.QueryEscape(Erin)} {
+		r := do(t, c, "POST", authorizeURL("common"), choice+"&csrf="+url.QueryEscape(csrf[1]), v1Contoso...)
+		if loc := r.Header.Get("Location"); strings.Contains(loc, "code=") && !strings.HasPrefix(loc, "https://login.live.com/") {
+			t.Errorf("%s: %d %q", choice, r.StatusCode, loc)
+		}
+	}
+	// An address made up to look like a guest's way back brings the ticket there, and no further.
+	for back, passes := range map[string]bool{
+		"/contoso.com/oauth2/v2.0/authorize?x": true, "/common/oauth2/v2.0/authorize?x": false, "/consumers/x": false, "/organizations/x": false,
+		"/nobody.example/x": false, "//contoso.com/x": false, "https://login.live.com/contoso.com/x": false, "": false,
+	} {
+		r := do(t, client(t, w), "GET", "https://login.live.com/oauth20_authorize.srf?"+url.Values{"lab_return": {back}, "lab_binding": {"x"}}.Encode(), "", restrict...)
+		if (r.StatusCode == 200) != passes {
+			t.Errorf("%q: %d", back, r.StatusCode)
+		}
+	}
+}

@@ -123,7 +123,7 @@ func (x *exchange) password(person *directory.User, text string) *failure {
 // admit settles in which tenant person gets a token for app, and tests it: tenant is the one of the path, nil for the
 // person's own.
 func (x *exchange) admit(person *directory.User, app *directory.Application, tenant *directory.Tenant, s scopes) (grant, *failure) {
-	through := tenant == nil && app.Passthrough
+	through := tenant == nil && app.Passthrough && person.Tenant.Kind == directory.Consumers
 	if tenant == nil {
 		tenant = person.Tenant
 	}

@@ -207,7 +207,10 @@ func verifyPKCE(c code, verifier string) *failure {
 // were consented to, and issues.
 func (x *exchange) renew(g grant, v url.Values) {
 	x.about(g.app, g.person, g.tenant)
-	verdict, f := x.judge(admission.Subject{Resource: g.tenant, Home: g.person.Tenant, Person: g.person, Application: g.app})
+	_, shared, _ := x.tenant()
+	verdict, f := x.judge(admission.Subject{
+		Resource: g.tenant, Home: g.person.Tenant, Person: g.person, Application: g.app, Through: shared && g.app.Passthrough && g.person.Tenant.Kind == directory.Consumers,
+	})
 	if f != nil {
 		x.failJSON(f)
 		return
