@@ -332,6 +332,9 @@ func (m *message) plainSense() bool {
 		if strings.Contains(f[0]+f[1], "\r\n") {
 			return false // two fields to HTTP/1
 		}
+		if strings.Contains(f[0], ":") {
+			return false // to HTTP/1 the name ends there, to HTTP/2 it is none
+		}
 		switch http.CanonicalHeaderKey(f[0]) {
 		case "Connection", "Keep-Alive", "Proxy-Connection", "Upgrade", "Te", "Trailer", "Content-Length", "Transfer-Encoding", "Host", "Expect", "Http2-Settings":
 			return false
