@@ -226,7 +226,7 @@ func (a *app) root() *cobra.Command {
 	flags.StringVar(&a.config, "config", "", a.t("flag.config"))
 	flags.StringVar(&a.lang, "lang", "", a.t("flag.lang"))
 	root.AddCommand(
-		a.upCommand(), a.reloadCommand(), a.lookupCommand(), a.catalogCommand(), a.routeCommand(), a.policyCommand(), a.renderCommand(), a.pacCommand(), a.reportCommand(), a.caCommand(),
+		a.upCommand(), a.reloadCommand(), a.lookupCommand(), a.catalogCommand(), a.routeCommand(), a.signinCommand(), a.policyCommand(), a.renderCommand(), a.pacCommand(), a.reportCommand(), a.caCommand(),
 		a.configCommand(), a.labCommand(), a.versionCommand(),
 	)
 	root.SetHelpCommand(a.helpCommand(root))

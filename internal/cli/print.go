@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sekisho/internal/audit/report"
+	"sekisho/internal/message"
 )
 
 // output is the value of -o.
@@ -47,11 +48,17 @@ type rows struct {
 
 type column struct{ id, heading string }
 
-// printTable prints r as a table for people. An empty one prints its headings, so that "nothing" looks like a result.
+// printTable prints r as a table for people. An empty one prints its headings, so that "nothing" looks like a result. A
+// cell can hold what somebody else wrote, so nothing in it steers the terminal.
 func (a *app) printTable(r rows) {
 	headings := make([]string, len(r.columns))
 	for i, c := range r.columns {
 		headings[i] = c.heading
+	}
+	for _, cells := range r.cells {
+		for i, cell := range cells {
+			cells[i] = message.Visible(cell)
+		}
 	}
 	// Without a border: the result can be read through grep, cut and a pipe.
 	t := table.New().Headers(headings...).Rows(r.cells...).Border(lipgloss.HiddenBorder()).

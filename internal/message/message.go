@@ -181,6 +181,10 @@ func bare(id string, args map[string]string) string {
 	return id + " (" + strings.Join(pairs, ", ") + ")"
 }
 
+// Visible is s as it may be shown on a terminal or in a table: on one line, and with what would steer a terminal or turn
+// the direction of text written as a Go escape.
+func Visible(s string) string { return escape(s, false) }
+
 // escape prints what would steer a terminal (C0 and C1 controls, bidirectional overrides, line separators) as a Go
 // escape. Line feed and tab pass when lines is true.
 func escape(s string, lines bool) string {

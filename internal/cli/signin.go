@@ -1,0 +1,278 @@
+package cli
+
+import (
+	"cmp"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sekisho/internal/directory"
+	"sekisho/internal/finding"
+	"sekisho/internal/signin"
+)
+
+func (a *app) signinCommand() *cobra.Command {
+	return a.noun("signin", "signin", a.signinSuffixesCommand(), a.signinPlanCommand())
+}
+
+// signinFlags say where the directory and the tenant's domains come from.
+type signinFlags struct {
+	ldif, csv  string
+	domains    string
+	initial    string
+	verified   []string
+	unverified []string
+	attribute  string
+}
+
+func (a *app) signinFlags(c *cobra.Command) *signinFlags {
+	f := &signinFlags{}
+	flags := c.Flags()
+	flags.StringVar(&f.ldif, "ldif", "", a.t("signin.flag.ldif"))
+	flags.StringVar(&f.csv, "csv", "", a.t("signin.flag.csv"))
+	flags.StringVar(&f.domains, "domains", "", a.t("signin.flag.domains"))
+	flags.StringVar(&f.initial, "initial", "", a.t("signin.flag.initial"))
+	flags.StringArrayVar(&f.verified, "verified", nil, a.t("signin.flag.verified"))
+	flags.StringArrayVar(&f.unverified, "unverified", nil, a.t("signin.flag.unverified"))
+	flags.StringVar(&f.attribute, "attribute", "userPrincipalName", a.t("signin.flag.attribute"))
+	return f
+}
+
+// signinSources reads what the flags name.
+func (a *app) signinSources(f *signinFlags) (*directory.Directory, *signin.Tenant, error) {
+	if (f.ldif == "") == (f.csv == "") {
+		return nil, nil, a.usage("signin.one-directory")
+	}
+	if !directory.Readable(f.attribute) {
+		return nil, nil, a.usage("flag-value", "value", f.attribute, "flag", "--attribute")
+	}
+	if cmp.Or(f.ldif, f.csv) == "-" && f.domains == "-" {
+		return nil, nil, a.usage("lookup.stdin-twice")
+	}
+	tenant, err := a.signinTenant(f)
+	if err != nil {
+		return nil, nil, err
+	}
+	read := directory.ReadLDIF
+	if f.csv != "" {
+		read = directory.ReadCSV
+	}
+	options := directory.Options{Attribute: f.attribute}
+	if a.Terminal {
+		options.Progress = func(n int) { a.notef("\r%s", a.t("signin.progress", "count", itoa(n))) }
+		defer a.notef("\r%s\r", strings.Repeat(" ", 60))
+	}
+	in, name, err := a.openInput(cmp.Or(f.ldif, f.csv))
+	if err != nil {
+		return nil, nil, err
+	}
+	defer in.Close()
+	d, err := read(name, in, options)
+	return d, tenant, err
+}
+
+// signinTenant reads the domains of the tenant, from a file, from flags, or from both.
+func (a *app) signinTenant(f *signinFlags) (*signin.Tenant, error) {
+	var domains []signin.Domain
+	if f.domains != "" {
+		in, name, err := a.openInput(f.domains)
+		if err != nil {
+			return nil, err
+		}
+		defer in.Close()
+		if domains, err = signin.ReadDomains(name, in); err != nil {
+			return nil, err
+		}
+	}
+	if f.initial != "" {
+		domains = append(domains, signin.Domain{Name: f.initial, Initial: true})
+	}
+	for _, name := range f.verified {
+		domains = append(domains, signin.Domain{Name: name, Verified: true})
+	}
+	for _, name := range f.unverified {
+		domains = append(domains, signin.Domain{Name: name})
+	}
+	if len(domains) == 0 {
+		return nil, a.usage("signin.no-tenant")
+	}
+	tenant, found := signin.NewTenant(domains)
+	if tenant == nil {
+		return nil, &finding.Problem{Findings: found}
+	}
+	return tenant, nil
+}
+
+// openInput opens a file, or the standard input for "-".
+func (a *app) openInput(file string) (in io.ReadCloser, name string, err error) {
+	if file == "-" {
+		return io.NopCloser(a.In), "stdin", nil
+	}
+	in, err = os.Open(file)
+	return in, filepath.Base(file), err
+}
+
+// signinSuffixesCommand prints the table of the wizard's sign-in page. It ends with exit code 3 when a suffix that people
+// use is not verified.
+func (a *app) signinSuffixesCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "suffixes", Short: a.t("signin.suffixes.short"), Long: a.t("signin.suffixes.long"), Args: cobra.NoArgs,
+		Example: "  sekisho signin suffixes --ldif users.ldf --domains domains.json\n" +
+			"  sekisho signin suffixes --csv users.csv --initial contoso.onmicrosoft.com --verified contoso.com --unverified fabrikam.com",
+	}
+	f := a.signinFlags(c)
+	o := a.outputFlag(c, "table", "json", "csv")
+	c.RunE = func(*cobra.Command, []string) error {
+		d, tenant, err := a.signinSources(f)
+		if err != nil {
+			return err
+		}
+		plan := signin.Make(d, tenant, signin.Options{Attribute: f.attribute, Now: time.Now()})
+		type suffix struct {
+			Suffix   string           `json:"suffix"`
+			Accounts int              `json:"accounts"`
+			Origin   directory.Origin `json:"origin"`
+			State    signin.State     `json:"state"`
+			Default  bool             `json:"default"`
+			Initial  bool             `json:"initial"`
+			Federate bool             `json:"federated"`
+			Remedy   string           `json:"remedy"`
+		}
+		out := []suffix{}
+		open := false
+		result := rows{columns: []column{{"suffix", a.t("signin.column.suffix")}, {"accounts", a.t("signin.column.accounts")},
+			{"origin", a.t("signin.column.origin")}, {"state", a.t("signin.column.state")}, {"sign_in", a.t("signin.column.sign-in")}, {"remedy", a.t("signin.column.remedy")}}}
+		for _, r := range plan.Suffixes {
+			open = open || r.Accounts > 0 && r.State != signin.Verified
+			s := suffix{r.Name, r.Accounts, r.Origin, r.State, r.Domain.Default, r.Domain.Initial, r.Domain.Federated, a.suffixRemedy(r)}
+			out = append(out, s)
+			cells := []string{s.Suffix, itoa(s.Accounts), s.Origin.String(), s.State.String(), suffixKind(r), s.Remedy}
+			if o.format == "table" {
+				cells[2], cells[3] = a.t("signin.origin."+cells[2]), a.t("signin.state."+cells[3])
+				if cells[4] != "" {
+					cells[4] = a.t("signin.kind." + cells[4])
+				}
+			}
+			result.cells = append(result.cells, cells)
+		}
+		switch o.format {
+		case "json":
+			err = a.printJSON(struct {
+				Attribute string   `json:"attribute"`
+				Initial   string   `json:"initial"`
+				Suffixes  []suffix `json:"suffixes"`
+			}{plan.Options.Attribute, tenant.Initial(), out})
+		case "csv":
+			err = a.printCSV(result)
+		default:
+			a.printTable(result)
+		}
+		if err == nil && open {
+			return errFound
+		}
+		return err
+	}
+	return c
+}
+
+// suffixKind is the code of what a domain of the tenant is: initial, federated or managed; "" when there is none.
+func suffixKind(r signin.SuffixRow) string {
+	switch {
+	case r.Domain.Name == "":
+		return ""
+	case r.Domain.Initial:
+		return "initial"
+	case r.Domain.Federated:
+		return "federated"
+	}
+	return "managed"
+}
+
+// suffixRemedy is what the page says is to be done, and what it leaves out: a name that nobody can verify.
+func (a *app) suffixRemedy(r signin.SuffixRow) string {
+	if r.Accounts == 0 && r.State != signin.Verified {
+		return a.t("signin.remedy.unused")
+	}
+	code := r.State.String()
+	if r.State == signin.NotAdded && r.Routable != "" {
+		code = "routable-" + r.Routable
+	}
+	return a.t("signin.remedy."+code, "suffix", r.Name)
+}
+
+// signinPlanCommand prints what becomes of every account. It ends with exit code 3 when somebody will not sign in as
+// expected.
+func (a *app) signinPlanCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "plan", Short: a.t("signin.plan.short"), Long: a.t("signin.plan.long"), Args: cobra.NoArgs,
+		Example: "  sekisho signin plan --ldif users.ldf --domains domains.json\n  sekisho signin plan --csv users.csv --domains domains.json --method pta -o csv\n" +
+			"  sekisho signin plan --ldif users.ldf --domains domains.json --assume-verified fabrikam.com\n" +
+			"  sekisho signin plan --ldif users.ldf --domains domains.json --rename corp.local=contoso.com",
+	}
+	f := a.signinFlags(c)
+	method := c.Flags().String("method", signin.PasswordHash.String(), a.t("signin.flag.method"))
+	assume := c.Flags().StringArray("assume-verified", nil, a.t("signin.flag.assume-verified"))
+	rename := c.Flags().StringArray("rename", nil, a.t("signin.flag.rename"))
+	accounts := c.Flags().Bool("accounts", false, a.t("signin.flag.accounts"))
+	o := a.outputFlag(c, "table", "json", "csv")
+	c.RunE = func(*cobra.Command, []string) error {
+		options := signin.Options{Attribute: f.attribute, Now: time.Now()}
+		var ok bool
+		if options.Method, ok = signin.Methods()[*method]; !ok {
+			return a.usage("flag-value", "value", *method, "flag", "--method")
+		}
+		renamed := map[string]string{}
+		for _, given := range *rename {
+			from, to, ok := strings.Cut(strings.ToLower(given), "=")
+			if !ok || from == "" || to == "" || strings.Contains(given, "@") {
+				return a.usage("flag-value", "value", given, "flag", "--rename")
+			}
+			renamed[from] = to
+		}
+		d, tenant, err := a.signinSources(f)
+		if err != nil {
+			return err
+		}
+		p := &planPrint{app: a, all: *accounts}
+		if len(*assume) > 0 || len(renamed) > 0 {
+			p.before = signin.Make(d, tenant, options)
+			var found finding.List
+			if tenant, found = tenant.Assuming(*assume...); tenant == nil {
+				return &finding.Problem{Findings: found}
+			}
+			options.Rename = renamed
+		}
+		p.plan = signin.Make(d, tenant, options)
+		switch o.format {
+		case "json":
+			err = p.json()
+		case "csv":
+			err = p.csv()
+		default:
+			p.table()
+		}
+		if err == nil && p.plan.Blocked() {
+			return errFound
+		}
+		return err
+	}
+	// The error is of a flag that is not there, or completed twice.
+	_ = c.RegisterFlagCompletionFunc("method", cobra.FixedCompletions(methodNames(), cobra.ShellCompDirectiveNoFileComp))
+	return c
+}
+
+// methodNames are the codes of the methods, in their order.
+func methodNames() []string {
+	all := signin.Methods()
+	out := make([]string, 0, len(all))
+	for name := range all {
+		out = append(out, name)
+	}
+	slices.SortFunc(out, func(x, y string) int { return cmp.Compare(all[x], all[y]) })
+	return out
+}

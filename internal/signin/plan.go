@@ -1,0 +1,313 @@
+package signin
+
+import (
+	"cmp"
+	"encoding/base64"
+	"slices"
+	"strings"
+	"time"
+
+	"sekisho/internal/directory"
+)
+
+// Method is how people sign in. The zero value is password hash synchronisation, which the pages recommend to most.
+type Method uint8
+
+const (
+	PasswordHash Method = iota
+	PassThrough
+	ADFS
+	Ping
+	NoMethod // not configured here: an older AD FS or a third party goes on as it is
+)
+
+// Methods are all methods by the codes that the command line takes.
+func Methods() map[string]Method {
+	return map[string]Method{"phs": PasswordHash, "pta": PassThrough, "adfs": ADFS, "ping": Ping, "none": NoMethod}
+}
+
+// String is the code of the method.
+func (m Method) String() string { return [...]string{"phs", "pta", "adfs", "ping", "none"}[m] }
+
+// MarshalText makes Method print as its code.
+func (m Method) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
+
+// Federated reports whether another system signs people in.
+func (m Method) Federated() bool { return m == ADFS || m == Ping }
+
+// Options say what to plan for. The zero value is userPrincipalName with password hash synchronisation, now in 1970: set
+// Now wherever accounts can expire.
+type Options struct {
+	Attribute string // LDAP name of the attribute that people sign in with; "": userPrincipalName
+	Method    Method
+	Now       time.Time
+	// Rename are suffixes, in lower case, that people would have instead; nil: as it is.
+	Rename map[string]string
+}
+
+// alternate reports whether another attribute than userPrincipalName is used.
+func (o Options) alternate() bool {
+	return o.Attribute != "" && !strings.EqualFold(o.Attribute, "userPrincipalName")
+}
+
+// Row is what becomes of one object of the directory.
+type Row struct {
+	*directory.Account
+	Value    string // of the chosen attribute
+	Suffix   string // of Value, in lower case
+	Cloud    Synced
+	Anchor   string  // immutable id: base64 of mS-DS-ConsistencyGuid, else of objectGUID
+	Excluded string  // the rule by which the default configuration does not synchronise it; "": it is synchronised
+	Findings []*Rule // in the order of Rules, each once
+}
+
+// Plan is what becomes of every account.
+type Plan struct {
+	Options  Options
+	Tenant   *Tenant
+	Rows     []Row // in the order of the directory
+	Findings []Finding
+	Suffixes []SuffixRow
+}
+
+// Make plans the first synchronisation of d into t.
+func Make(d *directory.Directory, t *Tenant, o Options) *Plan {
+	o.Attribute = cmp.Or(o.Attribute, "userPrincipalName")
+	p := &Plan{Options: o, Tenant: t, Rows: make([]Row, len(d.Accounts))}
+	finder := &finder{plan: p, by: map[finderKey]int{}}
+	for i := range d.Accounts {
+		p.Rows[i] = p.row(&d.Accounts[i], d.Chosen)
+	}
+	for i := range p.Rows {
+		finder.row(i, d.Chosen)
+	}
+	finder.duplicates()
+	finder.finish()
+	p.Suffixes = suffixRows(d, p)
+	return p
+}
+
+func (p *Plan) row(a *directory.Account, chosen string) Row {
+	r := Row{Account: a, Excluded: excluded(a), Anchor: anchor(a)}
+	if !a.Kind.Person() {
+		return r
+	}
+	person := Person{Nickname: a.MailNickname, Mail: a.Mail}
+	if values := a.Values(p.Options.Attribute, chosen); len(values) > 0 {
+		// Which one of several the wizard would take no page says; the finding says that there are several.
+		r.Value = values[0]
+	}
+	if prefix, suffix, ok := directory.CutLast(r.Value); ok {
+		if instead, renamed := p.Options.Rename[strings.ToLower(suffix)]; renamed {
+			r.Value = prefix + "@" + instead
+		}
+	}
+	person.Name = r.Value
+	person.Primary, person.Secondary = addresses(a.Proxies)
+	if _, suffix, ok := directory.CutLast(r.Value); ok {
+		r.Suffix = strings.ToLower(suffix)
+	}
+	r.Cloud = Sync(nil, person, p.Tenant)
+	return r
+}
+
+// addresses are the primary and the first secondary SMTP address of proxyAddresses: the prefix in capitals marks the
+// primary one.
+func addresses(proxies []string) (primary, secondary string) {
+	for _, proxy := range proxies {
+		switch {
+		case strings.HasPrefix(proxy, "SMTP:") && primary == "":
+			primary = proxy[len("SMTP:"):]
+		case strings.HasPrefix(proxy, "smtp:") && secondary == "":
+			secondary = proxy[len("smtp:"):]
+		}
+	}
+	return primary, secondary
+}
+
+// anchor is the immutable id (design concepts, "sourceAnchor"): bytes in the order of LDAP, as base64.
+func anchor(a *directory.Account) string {
+	switch {
+	case len(a.ConsistencyGUID) > 0:
+		return base64.StdEncoding.EncodeToString(a.ConsistencyGUID)
+	case len(a.GUID) > 0:
+		return base64.StdEncoding.EncodeToString(a.GUID)
+	}
+	return ""
+}
+
+// excluded is the rule of the default configuration by which an object is not synchronised, by its stable code.
+func excluded(a *directory.Account) string {
+	has := func(value, prefix string) bool {
+		return len(value) >= len(prefix) && strings.EqualFold(value[:len(prefix)], prefix)
+	}
+	switch {
+	case strings.Contains(strings.ToUpper(a.DN), `\0ACNF:`):
+		return "replication-victim"
+	case a.SystemObject:
+		return "system-object"
+	case !a.Kind.Person():
+		return ""
+	case a.SAM == "":
+		return "no-samaccountname"
+	case has(a.SAM, "AAD_"), has(a.SAM, "MSOL_"):
+		return "synchronisation-account"
+	case strings.EqualFold(a.SAM, "SUPPORT_388945a0"), has(a.MailNickname, "SystemMailbox{"),
+		has(a.MailNickname, "CAS_") && strings.Contains(a.MailNickname, "}"), has(a.SAM, "CAS_") && strings.Contains(a.SAM, "}"):
+		return "exchange-account"
+	}
+	return ""
+}
+
+// finder gathers findings.
+type finder struct {
+	plan *Plan
+	by   map[finderKey]int // index into plan.Findings
+}
+
+type finderKey struct {
+	rule  *Rule
+	value string
+}
+
+// found notes that rule holds for the row i, because of value.
+func (f *finder) found(rule *Rule, i int, value string) {
+	key := finderKey{rule, value}
+	at, known := f.by[key]
+	if !known {
+		at = len(f.plan.Findings)
+		f.by[key] = at
+		f.plan.Findings = append(f.plan.Findings, Finding{Rule: rule, Value: value})
+	}
+	f.plan.Findings[at].Objects = append(f.plan.Findings[at].Objects, i)
+	if r := &f.plan.Rows[i]; !slices.Contains(r.Findings, rule) {
+		r.Findings = append(r.Findings, rule)
+	}
+}
+
+// row finds what one object tells by itself.
+func (f *finder) row(i int, chosen string) {
+	r, o, t := &f.plan.Rows[i], f.plan.Options, f.plan.Tenant
+	if r.Excluded != "" {
+		f.found(ruleExcluded, i, r.Excluded)
+		return
+	}
+	if r.Anchor == "" {
+		f.found(ruleAnchorMissing, i, "")
+	}
+	if !r.Kind.Person() {
+		return
+	}
+	switch values := r.Values(o.Attribute, chosen); {
+	case r.Value == "":
+		f.found(ruleNoValue, i, "")
+	case o.alternate() && len(values) > 1:
+		f.found(ruleManyValues, i, "")
+		fallthrough
+	default:
+		f.value(i, r)
+	}
+	if r.Cloud.UPN == "" {
+		f.found(ruleNoInitialName, i, "")
+	} else if r.Cloud.Why != Kept && strings.ContainsFunc(r.Cloud.Nickname, func(c rune) bool { return !taken(c) }) {
+		f.found(ruleNickname, i, "")
+	}
+	if o.alternate() && r.Value != "" {
+		f.found(ruleAlternate, i, "")
+	}
+	if o.Method.Federated() && r.Cloud.UPN != "" {
+		if _, suffix, _ := directory.CutLast(r.Cloud.UPN); t.State(suffix) != Verified || strings.EqualFold(suffix, t.Initial()) {
+			f.found(ruleFederation, i, strings.ToLower(suffix))
+		}
+	}
+	f.state(i, r)
+}
+
+// value finds what stands against the value of the chosen attribute.
+func (f *finder) value(i int, r *Row) {
+	if f.plan.Options.alternate() && !RFC822(r.Value) {
+		f.found(ruleNotRFC822, i, "")
+	}
+	shape := false
+	for _, fault := range Faults(r.Value) {
+		switch fault {
+		case TooLong:
+			f.found(ruleLength, i, "")
+		case BadCharacter, BadEnd:
+			f.found(ruleCharacters, i, "")
+		case NoAddress, BadSuffix:
+			f.found(ruleShape, i, "")
+			shape = true
+		}
+	}
+	if shape && r.Suffix == "" {
+		return
+	}
+	switch f.plan.Tenant.State(r.Suffix) {
+	case Verified:
+		return
+	case NotVerified:
+		f.found(ruleNotVerified, i, r.Suffix)
+		return
+	}
+	switch Routable(r.Suffix) {
+	case "no":
+		f.found(ruleNotRoutable, i, r.Suffix)
+	case "unlikely":
+		f.found(ruleUnlikelyRoute, i, r.Suffix)
+		fallthrough
+	default:
+		f.found(ruleNotAdded, i, r.Suffix)
+	}
+}
+
+// state finds what the state of the account means with the method.
+func (f *finder) state(i int, r *Row) {
+	o := f.plan.Options
+	expired := !r.Expires.IsZero() && !r.Expires.After(o.Now)
+	cloud := o.Method == PasswordHash
+	if o.Method == NoMethod {
+		return
+	}
+	if cloud && r.Kind == directory.InetOrgPerson {
+		f.found(ruleNotClass, i, "")
+	}
+	if r.Control&directory.Disabled != 0 {
+		f.found(ruleDisabled, i, "")
+		return // the rest does not matter any more
+	}
+	if cloud && r.MustChange {
+		f.found(ruleMustChange, i, "")
+	}
+	switch {
+	case expired && cloud:
+		f.found(ruleExpiredOpen, i, "")
+	case expired:
+		f.found(ruleExpired, i, "")
+	}
+	switch {
+	case !r.LockedSince.IsZero() && cloud:
+		f.found(ruleLockedOpen, i, "")
+	case !r.LockedSince.IsZero():
+		f.found(ruleLocked, i, "")
+	}
+}
+
+// finish puts the findings into the order of the rules, those that concern most objects first, and drops none.
+func (f *finder) finish() {
+	rank := map[*Rule]int{}
+	for i, r := range Rules() {
+		rank[r] = i
+	}
+	for i := range f.plan.Findings {
+		objects := &f.plan.Findings[i].Objects
+		slices.Sort(*objects)
+		*objects = slices.Compact(*objects)
+	}
+	slices.SortFunc(f.plan.Findings, func(a, b Finding) int {
+		return cmp.Or(cmp.Compare(rank[a.Rule], rank[b.Rule]), cmp.Compare(len(b.Objects), len(a.Objects)), cmp.Compare(a.Value, b.Value))
+	})
+	for i := range f.plan.Rows {
+		slices.SortFunc(f.plan.Rows[i].Findings, func(a, b *Rule) int { return cmp.Compare(rank[a], rank[b]) })
+	}
+}
