@@ -18,12 +18,21 @@ pactester  libpacparser1   the comparison with pactester
 nft        nftables        the tests that load rules into a kernel
 ipset      ipset           the tests that restore sets into a kernel
 soffice    libreoffice-calc-nogui  the test that opens the change request with LibreOffice
+python:openpyxl  python3-openpyxl  the test that opens the change request with openpyxl
 '
+
+# there reports whether a command is, or a module of Debian's own Python ("python:NAME").
+there() {
+  case $1 in
+  python:*) /usr/bin/python3 -c "import ${1#python:}" 2>/dev/null ;;
+  *) command -v "$1" >/dev/null ;;
+  esac
+}
 
 missing=()
 while read -r command package why; do
   [ -n "$command" ] || continue
-  command -v "$command" >/dev/null || missing+=("$package")
+  there "$command" || missing+=("$package")
 done <<<"$needs"
 
 if [ ${#missing[@]} -eq 0 ]; then
@@ -41,7 +50,7 @@ fi
 echo "prerequisites: not installed, and this is not root on Debian:"
 while read -r command package why; do
   [ -n "$command" ] || continue
-  command -v "$command" >/dev/null || echo "  $command (Debian package $package): turns on $why"
+  there "$command" || echo "  $command (Debian package $package): turns on $why"
 done <<<"$needs"
 if ! command -v gcc >/dev/null; then
   echo "error: make test runs with the race detector, which needs a C compiler"

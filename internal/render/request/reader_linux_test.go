@@ -8,6 +8,53 @@ import (
 	"testing"
 )
 
+// python is Debian's own, for which its package of openpyxl is; another may come first in the search path.
+const python = "/usr/bin/python3"
+
+// TestOpenpyxlReadsTheForm: a reader with nothing in common with the library that wrote the workbook sees the same texts, and no
+// formula but those of an own form, whose picture does not keep it from reading.
+func TestOpenpyxlReadsTheForm(t *testing.T) {
+	t.Parallel()
+	if exec.Command(python, "-c", "import openpyxl").Run() != nil {
+		t.Skip("openpyxl is not installed (Debian package python3-openpyxl)")
+	}
+	folder := t.TempDir()
+	own, err := attempt(t, second(t), map[string][]string{"template": {string(form(t, logo(t)))}})
+	if err != nil {
+		t.Fatal(words(err))
+	}
+	for name, body := range map[string][]byte{"built-in.xlsx": must(t, second(t), nil).Files[0].Body, "own.xlsx": own.Files[0].Body} {
+		file := filepath.Join(folder, name)
+		if err := os.WriteFile(file, body, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.Command(python, "-c", `
+import sys, openpyxl
+book = openpyxl.load_workbook(sys.argv[1])
+for sheet in book.worksheets:
+    print("==", sheet.title)
+    for row in sheet.iter_rows():
+        for cell in row:
+            if cell.value is not None:
+                print(cell.data_type, cell.coordinate, repr(cell.value))
+`, file).CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s: %v: %s", name, err, out)
+		}
+		wants := []string{"'own.example'", "'203.0.113.0/24'", "'a.names.example'", "== 出典"}
+		if name == "own.xlsx" {
+			wants = append(wants, "== "+sheet+"", "f H6 '=LEN(D6)'", "f H11 '=LEN(D11)'", "== 手順")
+		} else if strings.Contains(string(out), "\nf ") {
+			t.Errorf("%s has a formula:\n%s", name, out)
+		}
+		for _, want := range wants {
+			if !strings.Contains(string(out), want) {
+				t.Errorf("%s: no %q in:\n%s", name, want, out)
+			}
+		}
+	}
+}
+
 // TestLibreOfficeReadsTheForm: another reader sees the same lines.
 func TestLibreOfficeReadsTheForm(t *testing.T) {
 	t.Parallel()

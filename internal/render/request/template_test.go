@@ -4,6 +4,8 @@ import (
 	"archive/zip"
 	"bytes"
 	"errors"
+	"image"
+	"image/png"
 	"strings"
 	"testing"
 
@@ -49,6 +51,45 @@ func form(t testing.TB, change func(f *excelize.File)) []byte {
 	do(err)
 	do(f.Close())
 	return b.Bytes()
+}
+
+// picture is a small PNG.
+func picture(t testing.TB) []byte {
+	t.Helper()
+	img := image.NewGray(image.Rect(0, 0, 40, 20))
+	for i := range img.Pix {
+		img.Pix[i] = byte(i)
+	}
+	var b bytes.Buffer
+	if err := png.Encode(&b, img); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// logo puts a picture into the head of a form.
+func logo(t testing.TB) func(*excelize.File) {
+	return func(f *excelize.File) {
+		if err := f.AddPictureFromBytes(sheet, "G1", &excelize.Picture{Extension: ".png", File: picture(t), Format: &excelize.GraphicOptions{AltText: "logo"}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestTheLogoOfAnOwnFormStays where it is, byte for byte.
+func TestTheLogoOfAnOwnFormStays(t *testing.T) {
+	t.Parallel()
+	f, err := filled(t, logo(t))
+	if err != nil {
+		t.Fatal(words(err))
+	}
+	pictures, err := f.GetPictures(sheet, "G1")
+	if err != nil || len(pictures) != 1 || !bytes.Equal(pictures[0].File, picture(t)) {
+		t.Errorf("%d pictures, %v", len(pictures), err)
+	}
+	if got, _ := f.GetCellValue(sheet, "D6"); got != "own.example" {
+		t.Errorf("D6 is %q", got)
+	}
 }
 
 func named(t testing.TB, name, refers string) func(*excelize.File) {
@@ -223,6 +264,31 @@ func FuzzTemplate(f *testing.F) {
 	f.Add(form(f, nil))
 	f.Add(form(f, named(f, "sekisho_title", "'"+sheet+"'!$A$1:$C$1")))
 	f.Add(pack(f, map[string]string{"xl/sharedStrings.xml": "<sst/>"}))
+	f.Add(form(f, logo(f)))
+	for _, change := range []func(*excelize.File) error{
+		func(w *excelize.File) error { return w.AddTable(sheet, &excelize.Table{Range: "A5:G8", Name: "t"}) },
+		func(w *excelize.File) error {
+			return w.AddComment(sheet, excelize.Comment{Cell: "D6", Author: "a", Text: "b"})
+		},
+		func(w *excelize.File) error { return w.AutoFilter(sheet, "A5:I7", nil) },
+		func(w *excelize.File) error { return w.SetSheetVisible(sheet, false) },
+		func(w *excelize.File) error { return w.MergeCell(sheet, "A6", "A7") },
+		func(w *excelize.File) error { return w.SetCellFormula(sheet, "A6", "SUM(B6:B1048576)") },
+		func(w *excelize.File) error { return w.SetRowVisible(sheet, 6, false) },
+		func(w *excelize.File) error {
+			v := excelize.NewDataValidation(true)
+			v.Sqref = "B6:B7"
+			return errors.Join(v.SetDropList([]string{"新規", "変更", "廃止"}), w.AddDataValidation(sheet, v))
+		},
+	} {
+		f.Add(form(f, func(w *excelize.File) { _ = change(w) }))
+	}
+	for _, parts := range []map[string]string{
+		{"xl/workbook.xml": "<workbook/>"}, {"xl/worksheets/sheet1.xml": "<worksheet><sheetData><row r='0'/></sheetData></worksheet>"},
+		{"xl/styles.xml": "<styleSheet/>"}, {"xl/worksheets/sheet1.xml": "<worksheet><mergeCells><mergeCell ref='ZZZZ1:A0'/></mergeCells></worksheet>"},
+	} {
+		f.Add(pack(f, parts))
+	}
 	f.Add([]byte("PK\x05\x06" + strings.Repeat("\x00", 18)))
 	in := second(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
