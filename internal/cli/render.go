@@ -96,8 +96,12 @@ func (a *app) renderTargetCommand(t render.Target) *cobra.Command {
 	if _, ok := t.(render.Since); ok {
 		since = flags.String("since", "", a.t("render.flag.since"))
 	}
+	lint := a.lintFlags(c, t)
 	given := a.optionFlags(c, t)
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		if lint.file != "" {
+			return a.lint(c, lint, *lab)
+		}
 		values, err := given()
 		if err != nil {
 			return err

@@ -16,6 +16,14 @@ type Target interface {
 	Render(in Input, m *Model) (Output, error)
 }
 
+// Linter is a target that judges a configuration that somebody else wrote for the same device.
+type Linter interface {
+	Target
+	// Lint reads the file called name with the files that it names, and says where it does otherwise than the policy. It is for
+	// the command line alone. in.Program must not be nil.
+	Lint(in Input, name string) finding.List
+}
+
 // Output is what a target gives.
 type Output struct {
 	Files    []File       // at least one; the first is the one to begin with

@@ -93,6 +93,18 @@ func Rings(in render.Input, target string) ([]Ring, error) {
 	return out, nil
 }
 
+// Enforced returns the rings that set headers, whoever is in them, with what they set: for who compares a device with the
+// policy.
+func Enforced(p *policy.Program) []Ring {
+	var out []Ring
+	for _, r := range p.Rings() {
+		if r.Mode == policy.Enforce {
+			out = append(out, ringOf(p, r))
+		}
+	}
+	return out
+}
+
 // One returns the one ring whose headers a device is to set: the chosen one, or the one that enforces when there is no other
 // with other headers. The error says why there is none: restrictions off, several to choose from, no sign-in host in use.
 func One(in render.Input, target string) (Ring, error) {
