@@ -30,6 +30,13 @@ var devices = map[string]string{
 	"windows": "sekisho-firewall.ps1", "azure": "sekisho.azure.json",
 }
 
+// fixtureNets are the addresses of the gateways.
+var fixtureNets = []netip.Prefix{netip.MustParsePrefix("192.0.2.10/32"), netip.MustParsePrefix("2001:db8::10/128")}
+
+func fixtureCommunities(bool) ([]bgp.Community, error) {
+	return []bgp.Community{{AS: 12076, Value: 5060}}, nil
+}
+
 // fixture compiles a policy of everything in testdata/catalog-N.yaml, an own host and an alias of one network.
 func fixture(t testing.TB, version string, change func(*policy.Spec)) render.Input {
 	t.Helper()
@@ -63,11 +70,11 @@ func fixture(t testing.TB, version string, change func(*policy.Spec)) render.Inp
 		t.Fatalf("%+v", found.Of(finding.Error))
 	}
 	return render.Input{
-		Program: p, GatewayNets: []netip.Prefix{netip.MustParsePrefix("192.0.2.10/32"), netip.MustParsePrefix("2001:db8::10/128")},
+		Program: p, GatewayNets: fixtureNets,
 		Tags: func(_, tag string) ([]netip.Prefix, bool) {
 			return []netip.Prefix{netip.MustParsePrefix("40.90.0.0/24")}, tag == "ExampleService"
 		},
-		Communities: func(bool) ([]bgp.Community, error) { return []bgp.Community{{AS: 12076, Value: 5060}}, nil },
+		Communities: fixtureCommunities,
 	}
 }
 
