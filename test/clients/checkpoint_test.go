@@ -1,7 +1,7 @@
 //go:build unix
 
-// Package clients holds the tests with real clients: curl, OpenSSL, MSAL for Go and Chromium, each as it is, against
-// the built program running "up --lab" as a process of its own.
+// Package clients holds the tests with real clients: curl, OpenSSL, MSAL for Go and for Node, the Azure SDK for Go, go-oidc
+// and Chromium, each as it is, against the built program running "up --lab" as a process of its own.
 //
 // A client that is not there skips its tests, and the skip says which Debian package turns them on.
 package clients

@@ -6,18 +6,12 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"io"
 	"net/http"
-	"net/http/cookiejar"
-	"net/url"
-	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -33,20 +27,38 @@ type step struct {
 
 type outcome struct {
 	Token, Tenant, User, Error, Body string
-	Cached                           bool
+	Cached, Refreshed                bool
 	CallErr                          bool `json:"call_err"`
 	Status                           int
 }
 
-// msalEnv is all that the application's environment says.
-func (c *checkpoint) msalEnv() []string {
-	return []string{"HTTPS_PROXY=http://" + c.gateway, "SSL_CERT_FILE=" + c.trust}
+// application is a program that signs in with a library, and all that its environment says.
+type application struct {
+	env     []string
+	command []string
 }
 
-// msal runs the application to its end.
+// msalApplication signs in with MSAL for Go.
+func (c *checkpoint) msalApplication() application {
+	return application{[]string{"HTTPS_PROXY=http://" + c.gateway, "SSL_CERT_FILE=" + c.trust}, []string{filepath.Join(programs, "msal")}}
+}
+
+// msal runs the application of MSAL for Go to its end.
 func (c *checkpoint) msal(t *testing.T, args ...string) outcome {
 	t.Helper()
-	r := client(t, c.msalEnv(), filepath.Join(programs, "msal"), args...)
+	return c.msalApplication().run(t, args...)
+}
+
+// startMSAL runs the application of MSAL for Go until somebody has to open a page.
+func (c *checkpoint) startMSAL(t *testing.T, args ...string) (first step, finish func() outcome) {
+	t.Helper()
+	return c.msalApplication().begin(t, args...)
+}
+
+// run runs the application to its end.
+func (a application) run(t *testing.T, args ...string) outcome {
+	t.Helper()
+	r := client(t, a.env, a.command[0], append(slices.Clone(a.command[1:]), args...)...)
 	return readOutcome(t, r.out+r.err)
 }
 
@@ -60,14 +72,14 @@ func readOutcome(t *testing.T, out string) outcome {
 	return o
 }
 
-// startMSAL runs the application until somebody has to open a page. finish waits for its outcome.
-func (c *checkpoint) startMSAL(t *testing.T, args ...string) (first step, finish func() outcome) {
+// begin runs the application until somebody has to open a page. finish waits for its outcome.
+func (a application) begin(t *testing.T, args ...string) (first step, finish func() outcome) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*clientLimit)
 	t.Cleanup(cancel)
 	var errs bytes.Buffer
-	cmd := exec.CommandContext(ctx, filepath.Join(programs, "msal"), args...)
-	cmd.Env, cmd.Stderr = c.msalEnv(), &errs
+	cmd := exec.CommandContext(ctx, a.command[0], append(slices.Clone(a.command[1:]), args...)...)
+	cmd.Env, cmd.Stderr = a.env, &errs
 	pipe, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -116,44 +128,9 @@ func claims(t *testing.T, token string) map[string]any {
 // approve enters the user code on the lab's page, as a person at another device on the same network does.
 func (c *checkpoint) approve(t *testing.T, at step, user, password string) {
 	t.Helper()
-	roots, err := os.ReadFile(c.trust)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(roots)
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	transport := &http.Transport{
-		Proxy:           http.ProxyURL(&url.URL{Scheme: "http", Host: c.gateway}),
-		TLSClientConfig: &tls.Config{RootCAs: pool},
-	}
-	defer transport.CloseIdleConnections()
-	person := &http.Client{Transport: transport, Jar: jar, Timeout: clientLimit}
-	read := func(answer *http.Response, err error) string {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer answer.Body.Close()
-		body, err := io.ReadAll(answer.Body)
-		if err != nil || answer.StatusCode != http.StatusOK {
-			t.Fatalf("%s answered %s (%v): %s", at.Open, answer.Status, err, body)
-		}
-		return string(body)
-	}
-	form := read(person.Get(at.Open))
-	csrf := regexp.MustCompile(`name="csrf" value="([^"]+)"`).FindStringSubmatch(form)
-	if csrf == nil {
-		t.Fatalf("the page has no form: %s", form)
-	}
-	done := read(person.PostForm(at.Open, url.Values{
-		"csrf": {csrf[1]}, "user_code": {at.UserCode}, "username": {user}, "password": {password},
-	}))
-	if strings.Contains(done, "<form") {
-		t.Fatalf("the page asks again: %s", done)
+	p := c.person(t)
+	if status, page := p.fill(at.Open, map[string]string{"user_code": at.UserCode, "username": user, "password": password}); status != http.StatusOK || strings.Contains(page, "<form") {
+		t.Fatalf("%s: %d %s", at.Open, status, page)
 	}
 }
 
@@ -218,14 +195,14 @@ func TestMSAL(t *testing.T) {
 	})
 	t.Run("without the proxy nothing answers", func(t *testing.T) {
 		// The names are Microsoft's: what answers is the lab because of HTTPS_PROXY alone.
-		r := client(t, []string{"HTTPS_PROXY=http://127.0.0.1:1", "SSL_CERT_FILE=" + c.trust}, filepath.Join(programs, "msal"), "secret", lab.ContosoDomain)
-		if o := readOutcome(t, r.out); o.Token != "" || o.Error == "" {
+		lost := application{[]string{"HTTPS_PROXY=http://127.0.0.1:1", "SSL_CERT_FILE=" + c.trust}, c.msalApplication().command}
+		if o := lost.run(t, "secret", lab.ContosoDomain); o.Token != "" || o.Error == "" {
 			t.Errorf("a token came from somewhere else: %+v", o)
 		}
 	})
 	t.Run("without the roots nothing is trusted", func(t *testing.T) {
-		r := client(t, []string{"HTTPS_PROXY=http://" + c.gateway}, filepath.Join(programs, "msal"), "secret", lab.ContosoDomain)
-		if o := readOutcome(t, r.out); o.Token != "" || !strings.Contains(o.Error, "certificate") {
+		wary := application{[]string{"HTTPS_PROXY=http://" + c.gateway}, c.msalApplication().command}
+		if o := wary.run(t, "secret", lab.ContosoDomain); o.Token != "" || !strings.Contains(o.Error, "certificate") {
 			t.Errorf("want an error about the certificate, got %+v", o)
 		}
 	})

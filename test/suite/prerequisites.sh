@@ -17,6 +17,8 @@ mitmdump   mitmproxy       the comparison with mitmproxy
 pactester  libpacparser1   the comparison with pactester
 nft        nftables        the tests that load rules into a kernel
 ipset      ipset           the tests that restore sets into a kernel
+node       nodejs          the tests with MSAL for Node
+npm        npm             the tests with MSAL for Node
 soffice    libreoffice-calc-nogui  the test that opens the change request with LibreOffice
 python:openpyxl  python3-openpyxl  the test that opens the change request with openpyxl
 '

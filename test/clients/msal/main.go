@@ -1,10 +1,12 @@
 // Command msal is an ordinary application that signs in with MSAL for Go. It knows nothing of a proxy or of a lab: the
 // tests give it HTTPS_PROXY and SSL_CERT_FILE and nothing else.
 //
-//	msal secret TENANT                   client credentials
-//	msal password TENANT USER PASSWORD   resource owner password credentials
-//	msal device TENANT                   device code; prints where to enter which code, then waits
-//	msal browser TENANT [USER]           authorization code with PKCE; prints the page to open, then waits
+//	msal secret TENANT [APPLICATION SECRET]                  client credentials
+//	msal certificate TENANT APPLICATION FILE                 the same by certificate; PEM with its private key
+//	msal behalf TENANT APPLICATION SECRET TOKEN              on behalf of the person of TOKEN
+//	msal password TENANT [APPLICATION] USER PASSWORD         resource owner password credentials
+//	msal device TENANT [APPLICATION]                         device code; prints where to enter which code, then waits
+//	msal browser TENANT [APPLICATION] [USER]                 authorization code with PKCE; prints the page to open, then waits
 //
 // It prints one JSON object a line; the last one is the outcome.
 package main
@@ -42,6 +44,8 @@ type Outcome struct {
 	Tenant string `json:"tenant,omitempty"` // of the id token; empty for an application of its own
 	User   string `json:"user,omitempty"`
 	Cached bool   `json:"cached,omitempty"` // a second, silent request was answered
+	// Refreshed tells that a token for another resource came without asking anybody.
+	Refreshed bool `json:"refreshed,omitempty"`
 
 	Error   string `json:"error,omitempty"`
 	CallErr bool   `json:"call_err,omitempty"` // the error is an errors.CallErr
@@ -73,13 +77,17 @@ func say(v any) {
 
 func signIn(ctx context.Context, args []string) (Outcome, error) {
 	if len(args) < 2 {
-		return Outcome{}, errors.New("write: msal secret|password|device|browser TENANT [USER [PASSWORD]]")
+		return Outcome{}, errors.New("write: msal secret|certificate|behalf|password|device|browser TENANT …")
 	}
-	args = append(args, "", "")
-	kind, authority, user, password := args[0], cloud+args[1], args[2], args[3]
-	if kind == "secret" {
-		return service(ctx, authority)
+	kind, authority, args := args[0], cloud+args[1], append(args[2:], "", "", "")
+	switch kind {
+	case "secret", "certificate", "behalf":
+		return service(ctx, kind, authority, args)
 	}
+	if args[0] == lab.PublicApplication {
+		args = args[1:]
+	}
+	user, password := args[0], args[1]
 	app, err := public.New(lab.PublicApplication, public.WithAuthority(authority))
 	if err != nil {
 		return Outcome{}, err
@@ -112,26 +120,52 @@ func signIn(ctx context.Context, args []string) (Outcome, error) {
 		return Outcome{}, err
 	}
 	again, err := app.AcquireTokenSilent(ctx, scopes, public.WithSilentAccount(result.Account))
+	other, otherErr := app.AcquireTokenSilent(ctx, []string{"https://manage.microsoft.com/x"}, public.WithSilentAccount(result.Account))
 	return Outcome{
 		Token: result.AccessToken, Tenant: result.IDToken.TenantID, User: result.Account.PreferredUsername,
-		Cached: err == nil && again.AccessToken == result.AccessToken,
+		Cached:    err == nil && again.AccessToken == result.AccessToken,
+		Refreshed: otherErr == nil && other.AccessToken != "" && other.AccessToken != result.AccessToken,
 	}, nil
 }
 
-func service(ctx context.Context, authority string) (Outcome, error) {
-	secret, err := confidential.NewCredFromSecret(lab.ServiceSecret)
+func service(ctx context.Context, kind, authority string, args []string) (Outcome, error) {
+	application, secret := args[0], args[1]
+	if application == "" {
+		application, secret = lab.ServiceApplication, lab.ServiceSecret
+	}
+	credential, err := confidential.NewCredFromSecret(secret)
+	if kind == "certificate" {
+		credential, err = certificate(args[1])
+	}
 	if err != nil {
 		return Outcome{}, err
 	}
-	app, err := confidential.New(authority, lab.ServiceApplication, secret)
+	app, err := confidential.New(authority, application, credential)
 	if err != nil {
 		return Outcome{}, err
 	}
-	scopes := []string{"https://graph.microsoft.com/.default"}
-	result, err := app.AcquireTokenByCredential(ctx, scopes)
+	ask := func() (confidential.AuthResult, error) { // looks into its cache first
+		if kind == "behalf" {
+			return app.AcquireTokenOnBehalfOf(ctx, args[2], []string{"https://graph.microsoft.com/User.Read"})
+		}
+		return app.AcquireTokenByCredential(ctx, []string{"https://graph.microsoft.com/.default"})
+	}
+	result, err := ask()
 	if err != nil {
 		return Outcome{}, err
 	}
-	again, err := app.AcquireTokenByCredential(ctx, scopes) // looks into its cache first
+	again, err := ask()
 	return Outcome{Token: result.AccessToken, Cached: err == nil && again.AccessToken == result.AccessToken}, nil
+}
+
+func certificate(file string) (confidential.Credential, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return confidential.Credential{}, err
+	}
+	chain, key, err := confidential.CertFromPEM(data, "")
+	if err != nil {
+		return confidential.Credential{}, err
+	}
+	return confidential.NewCredFromCert(chain, key)
 }
