@@ -202,7 +202,7 @@ func (w *World) services(ctx context.Context) (http.Handler, error) {
 			entra.ConsumerHost:          consumers,
 			"graph.microsoft.com":       graph.New(graph.Options{Directory: w.directory, Keys: w.keys, Journal: w.journal, Zone: names, Now: w.clock}),
 		},
-		origin: &origin.Service{SNI: func(r *http.Request) (string, bool) {
+		origin: &origin.Service{Keys: w.keys, Now: w.clock, SNI: func(r *http.Request) (string, bool) {
 			a := arrivalOf(r)
 			return a.sni, a.tls
 		}},

@@ -73,3 +73,45 @@ func TestSampleIsWhatTheDirectoryHolds(t *testing.T) {
 		t.Error("public application")
 	}
 }
+
+// Beyond Graph: Exchange Online and SharePoint Online hold a token against the v2 policy of the request; nobody else does.
+func TestDataPlaneAsksForThePolicysClaim(t *testing.T) {
+	w := openWorld(t, Options{})
+	c := client(t, w)
+	policy := []string{"Sec-Restrict-Tenant-Access-Policy", ContosoTenant + ":" + ContosoPolicy}
+	access := func(header ...string) string {
+		t.Helper()
+		var a tokens
+		clientCredentials(t, c, "contoso.com", header...).decode(t, &a)
+		return "Bearer " + a.Access
+	}
+	without, with := access(), access(policy...)
+	for _, step := range []struct {
+		name, host, token string
+		header            []string
+		want              int
+	}{
+		{"no policy", "outlook.office365.com", without, nil, 200},
+		{"a token from elsewhere", "outlook.office365.com", without, policy, 401},
+		{"another resource", "contoso.sharepoint.com", without, policy, 401},
+		{"a token under the policy", "outlook.office365.com", with, policy, 200},
+		{"anonymous", "contoso.sharepoint.com", "", policy, 200},
+		{"no token of the lab", "contoso.sharepoint.com", "Bearer x.y.z", policy, 200},
+		{"a host that is no resource", "manage.microsoft.com", without, policy, 200},
+		{"Graph", "graph.microsoft.com", without, policy, 401},
+	} {
+		header := step.header
+		if step.token != "" {
+			header = append([]string{"Authorization", step.token}, header...)
+		}
+		path := "/"
+		if step.host == "graph.microsoft.com" {
+			path = "/v1.0/me"
+		}
+		r := do(t, c, "GET", "https://"+step.host+path, "", header...)
+		if r.StatusCode != step.want || (r.Header.Get("Restrict-Access-Confirm") == "1") != (step.want == 401) ||
+			(step.want == 401) != strings.Contains(r.Header.Get("x-ms-diagnostics"), "xms_trpid") {
+			t.Errorf("%s: %d %v %s", step.name, r.StatusCode, r.Header, r.body)
+		}
+	}
+}

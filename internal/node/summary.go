@@ -66,7 +66,7 @@ func (n *Node) Summary() Summary {
 		s.Accounts = []Account{{lab.Alice, lab.AlicePassword}, {lab.Bob, lab.BobPassword}, {lab.Hanako, lab.HanakoPassword}}
 		s.Report = "https://login.microsoftonline.com/organizations/lab/report"
 		s.SignIn = "https://login.microsoftonline.com/organizations/oauth2/v2.0/authorize?" + url.Values{
-			"client_id": {lab.PublicApplication}, "response_type": {"code"}, "redirect_uri": {"http://localhost"}, "scope": {"openid"},
+			"client_id": {lab.PublicApplication}, "response_type": {"code"}, "redirect_uri": {"https://login.microsoftonline.com/common/oauth2/nativeclient"}, "scope": {"openid"},
 			// Of the verifier of RFC 7636, appendix B, which is known to everybody: it is a lab.
 			"code_challenge": {"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"}, "code_challenge_method": {"S256"},
 		}.Encode()

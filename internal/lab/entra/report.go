@@ -213,13 +213,17 @@ func (x *exchange) reportPage(here string, q url.Values, who *directory.User, te
 		t.Columns = append(t.Columns, page.Option{Value: name, Text: "signinlog.column." + name,
 			Chosen: slices.ContainsFunc(rq.columns, func(c signinlog.Column) bool { return c.ID == name })})
 	}
-	for _, c := range rq.columns {
+	t.Status = -1
+	for i, c := range rq.columns {
 		t.Heads = append(t.Heads, c.HeadingID())
+		if c.ID == "status" {
+			t.Status = i
+		}
 	}
 	for _, l := range lines[first:last] {
 		var cells []string
 		for _, c := range rq.columns {
-			cells = append(cells, c.Cell(l, time.Local))
+			cells = append(cells, reportCell(c, l))
 		}
 		t.Rows = append(t.Rows, cells)
 	}
@@ -232,6 +236,17 @@ func (x *exchange) reportPage(here string, q url.Values, who *directory.User, te
 	t.Links = append(t.Links, page.Link{Target: link("format", "csv", "page", ""), Text: "lab.report.csv"},
 		page.Link{Target: "/common/oauth2/v2.0/logout", Text: "lab.report.signout"})
 	x.s.Pages.WriteTable(x.w, x.r, status, t)
+}
+
+// reportCell is c of l for people: shorter times than in the file.
+func reportCell(c signinlog.Column, l signinlog.Line) string {
+	switch c.ID {
+	case "date":
+		return l.At().In(time.Local).Format(time.DateTime)
+	case "date_utc":
+		return l.At().Format(time.DateTime)
+	}
+	return c.Cell(l, time.Local)
 }
 
 // reportFilters are the fields of the form with what was asked.

@@ -121,6 +121,8 @@ func view(e *SignIn, tenant string) (r Row, ok bool) {
 	switch {
 	case tenant == "" || e.Host == consumerHost || e.Tenant == ConsumersTenant:
 		return r, false
+	case e.Endpoint == "logout": // the end of a sign-in is none
+		return r, false
 	case e.Lab: // the lab refused to guess: no log of Microsoft's has such a row
 		return r, false
 	case blocked && e.Context != tenant, !blocked && e.Tenant != tenant && e.HomeTenant != tenant:

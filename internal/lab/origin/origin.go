@@ -18,6 +18,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"sekisho/internal/lab/token"
 )
 
 // Limits; chosen so that a proof is quick and nobody can hold the lab busy.
@@ -45,13 +47,18 @@ type Arrival struct {
 var modified = time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
 
 // Service answers for every host. SNI tells the server name that the request's connection was opened with; it is
-// required.
+// required. Keys verify the lab's tokens; nil: no token is looked at. Now is the lab's clock; nil: time.Now.
 type Service struct {
-	SNI func(*http.Request) (name string, tls bool)
+	SNI  func(*http.Request) (name string, tls bool)
+	Keys *token.Ring
+	Now  func() time.Time
 }
 
 // ServeHTTP answers one request.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.confirm(w, r) {
+		return
+	}
 	q := r.URL.Query()
 	switch r.URL.Path {
 	case "/lab/bytes":

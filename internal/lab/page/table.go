@@ -22,7 +22,9 @@ type Table struct {
 	Columns []Option // by name; Text is a message id
 	Heads   []string // message ids
 	Rows    [][]string
-	Links   []Link // the other pages, the file, the way out
+	// Status is the column whose cells are success, failure or interrupted, which is told in the reader's language; below 0: none.
+	Status int
+	Links  []Link // the other pages, the file, the way out
 }
 
 // Filter is one field of the form of a Table: an input, or with Options a choice.
@@ -85,7 +87,10 @@ func (ps *Pages) WriteTable(w http.ResponseWriter, r *http.Request, status int, 
 	}
 	rows := make([][]string, len(t.Rows))
 	for i, cells := range t.Rows {
-		for _, c := range cells {
+		for at, c := range cells {
+			if id := "lab.report." + c; at == t.Status && printer.Has(id) {
+				c = printer.Text(id, nil)
+			}
 			rows[i] = append(rows[i], Plain(c))
 		}
 	}
