@@ -75,7 +75,7 @@ func FuzzAuthorizeQuery(f *testing.F) {
 	f.Fuzz(func(t *testing.T, tenant, query, form string) {
 		for _, path := range []string{
 			"oauth2/v2.0/authorize", "oauth2/authorize", "oauth2/deviceauth", "federation/oauth2msa", "oauth2/v2.0/logout", "v2.0/adminconsent", "adminconsent",
-			"lab/report",
+			"lab/report", "lab/directory",
 		} {
 			for _, method := range []string{"GET", "POST"} {
 				r := httptest.NewRequest(method, "https://login.microsoftonline.com/", strings.NewReader(form))

@@ -187,8 +187,9 @@ func (w *World) services(ctx context.Context) (http.Handler, error) {
 	pages := page.New()
 	pages.Faults = w.activeFaults
 	consumers := msa.New(msa.Options{Directory: w.directory, Journal: w.journal, Pages: pages, Now: w.clock})
+	directory := graph.New(graph.Options{Directory: w.directory, Keys: w.keys, Journal: w.journal, Zone: names, Now: w.clock})
 	signIn, err := entra.New(ctx, entra.Options{
-		Directory: w.directory, Keys: w.keys, Journal: w.journal, Pages: pages, Consumers: consumers, Memory: w.state, Now: w.clock,
+		Directory: w.directory, Keys: w.keys, Journal: w.journal, Pages: pages, Consumers: consumers, Memory: w.state, Now: w.clock, Graph: directory,
 	})
 	if err != nil {
 		return nil, err
@@ -200,7 +201,7 @@ func (w *World) services(ctx context.Context) (http.Handler, error) {
 			"login.microsoft.com":       signIn,
 			"login.windows.net":         signIn,
 			entra.ConsumerHost:          consumers,
-			"graph.microsoft.com":       graph.New(graph.Options{Directory: w.directory, Keys: w.keys, Journal: w.journal, Zone: names, Now: w.clock}),
+			"graph.microsoft.com":       directory,
 		},
 		origin: &origin.Service{Keys: w.keys, Now: w.clock, SNI: func(r *http.Request) (string, bool) {
 			a := arrivalOf(r)

@@ -48,7 +48,7 @@ type Consumers interface {
 	Redeem(ticket, binding string) (person *directory.User, passing, ok bool)
 }
 
-// Options of New. All but Consumers, Memory and Now are required.
+// Options of New. All but Consumers, Memory, Now and Graph are required.
 type Options struct {
 	Directory *directory.Store
 	Keys      *token.Ring
@@ -57,6 +57,7 @@ type Options struct {
 	Consumers Consumers        // nil: nobody comes from there
 	Memory    Memory           // nil: nothing outlives the service
 	Now       func() time.Time // nil: time.Now
+	Graph     http.Handler     // answers what the directory's page asks; nil: there is no such page
 }
 
 // Memory is what the service keeps of itself for a later run: its refresh tokens. Keys are in Options.Keys, consent in
@@ -190,6 +191,12 @@ func (x *exchange) route() {
 		x.logout()
 	case "oauth2/nativeclient":
 		x.s.Pages.Write(x.w, x.r, page.Page{Title: "lab.native.title", Text: []string{"lab.native.text"}})
+	case directoryPath:
+		if x.s.Graph == nil {
+			x.s.Pages.Write(x.w, x.r, page.Page{Status: http.StatusNotFound, Title: "lab.missing.title", Text: []string{"lab.missing.text"}})
+			return
+		}
+		x.manage()
 	case reportPath:
 		x.report()
 	case "getcredentialtype":

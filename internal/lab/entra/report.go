@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"sekisho/internal/lab/admission"
 	"sekisho/internal/lab/directory"
 	"sekisho/internal/lab/journal"
 	"sekisho/internal/lab/page"
@@ -34,87 +33,11 @@ var reportColumns = [...]string{
 
 const reportDefault = 10 // of reportColumns
 
-// report shows the report, or the sign-in page to whoever is no administrator of the tenant.
+// report shows the report.
 func (x *exchange) report() {
-	x.entry.Endpoint = "authorize"
-	app := &directory.Application{Name: reportName}
-	x.about(app, nil, nil)
-	if x.r.Method != http.MethodGet && x.r.Method != http.MethodHead && x.r.Method != http.MethodPost {
-		x.failPage(failMethod("GET, POST", x.r.Method))
-		return
-	}
-	q, f := parameters(x.r.URL.RawQuery)
-	var tenant *directory.Tenant
-	if f == nil {
-		tenant, _, f = x.tenant()
-	}
-	if f == nil {
-		_, f = x.judge(admission.Subject{Resource: tenant, Application: app})
-	}
-	if f != nil {
-		x.failPage(f)
-		return
-	}
-	here := "/" + x.path + "/" + reportPath
-	again := here
-	if len(q) > 0 {
-		again += "?" + q.Encode()
-	}
-	ses, fresh := x.session()
-	p := place{action: again, app: app, tenant: tenant}
-	p.then = func(ses *session, _ url.Values) {
-		if !x.reads(ses, app, tenant) {
-			return
-		}
-		x.note(nil)
-		x.w.Header().Set("Location", again) // so that going back sends no password again
-		x.w.WriteHeader(http.StatusSeeOther)
-	}
-	p.consumer = func(upn string) { x.signInForm(p, ses, fresh, "lab.report.administrators", upn) }
-	p.decline = func() { x.signInForm(p, ses, fresh, "", "") }
-	if x.r.Method == http.MethodPost {
-		v, f := x.form()
-		if f != nil {
-			x.failPage(f)
-			return
-		}
-		x.signIn(p, ses, fresh, v)
-		return
-	}
-	if _, ok := x.person(ses); !ok {
-		x.signInForm(p, ses, fresh, "", "")
-		return
-	}
-	if !x.reads(ses, app, tenant) {
-		return
-	}
-	who, _ := x.person(ses)
-	if tenant == nil {
-		tenant = who.Tenant
-	}
-	x.reportPage(here, q, who, tenant)
-}
-
-// reads reports whether the person of ses may read the report of tenant, nil being their own. Where not, it has answered:
-// with the restriction's page, or with the sign-in page for somebody else.
-func (x *exchange) reads(ses *session, app *directory.Application, tenant *directory.Tenant) bool {
-	who, ok := x.person(ses)
-	if ok && tenant == nil {
-		tenant = who.Tenant
-	}
-	if ok {
-		x.about(app, who, tenant)
-		if _, f := x.judge(admission.Subject{Resource: tenant, Home: who.Tenant, Person: who, Application: app}); f != nil {
-			x.failPage(f)
-			return false
-		}
-		account, member := tenant.Account(who)
-		if member && account.Administrator && tenant.Kind == directory.Organisation && standing(account) == nil {
-			return true
-		}
-	}
-	x.signInForm(place{action: x.r.URL.RequestURI(), app: app, tenant: tenant}, ses, false, "lab.report.administrators", "")
-	return false
+	x.administrate(reportPath, reportName, func(here string, q url.Values, _ *session, who *directory.User, tenant *directory.Tenant) {
+		x.reportPage(here, q, who, tenant)
+	}, nil)
 }
 
 // reportQuery is what the form asks for.

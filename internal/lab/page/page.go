@@ -65,8 +65,7 @@ type Page struct {
 
 // Pages renders. The zero value is not usable; obtain it from New.
 type Pages struct {
-	t     *template.Template
-	table *template.Template
+	t, table, board *template.Template
 	// Faults tells the names of the faults that are set, which every page says; nil: none ever are.
 	Faults func() []string
 }
@@ -75,6 +74,7 @@ type Pages struct {
 func New() *Pages {
 	return &Pages{
 		t: template.Must(template.New("page").Parse(source)), table: template.Must(template.New("table").Parse(tableSource)),
+		board: template.Must(template.New("board").Parse(boardSource)),
 	}
 }
 
