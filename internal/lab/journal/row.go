@@ -75,8 +75,11 @@ type Row struct {
 	Context         string // the tenant that set the restriction
 }
 
-// SignIn is r as every reader of sign-in logs knows it.
+// SignIn is r as every reader of sign-in logs knows it: where an application signs in for itself, it stands as the user.
 func (r Row) SignIn() signinlog.Row {
+	if r.Event == EventPrincipal && r.UserID == "" && r.UserName == "" {
+		r.User, r.UserID = r.ApplicationName, r.Application
+	}
 	return signinlog.Row{
 		ID: r.ID, CorrelationID: r.CorrelationID, Time: r.Time, User: r.User, UserID: r.UserID, UserName: r.UserName,
 		Application: r.ApplicationName, ApplicationID: r.Application, Status: r.Status, Code: r.Code, Reason: r.Reason,

@@ -171,8 +171,7 @@ func writeJSON(w http.ResponseWriter, status int, code, text string) {
 
 // signIn shows the page and takes what was typed on it.
 func (s *Service) signIn(w http.ResponseWriter, r *http.Request) {
-	done, passing := s.blocked(w, r, nil, false)
-	if done {
+	if done, _ := s.blocked(w, r, nil, false); done {
 		return
 	}
 	q := r.URL.Query()
@@ -219,7 +218,8 @@ func (s *Service) signIn(w http.ResponseWriter, r *http.Request) {
 		form("lab.signin.unknown", user)
 		return
 	}
-	if done, passing = s.blocked(w, r, person, false); done {
+	done, passing := s.blocked(w, r, person, false)
+	if done {
 		return
 	}
 	if !person.CheckPassword(r.PostForm.Get("password")) {
