@@ -118,6 +118,19 @@ type Record struct {
 	UserAgent     string `json:"user_agent"`     // product token only, bounded
 }
 
+// The values of Record.Outcome.
+const (
+	OutcomeOK      = "ok"
+	OutcomeBlocked = "blocked"  // by a tenant restriction
+	OutcomeFailed  = "failed"   // for any other reason
+	OutcomeNotSeen = "not-seen" // the answer does not tell
+)
+
+// Outcomes are the values of Record.Outcome.
+func Outcomes() []string {
+	return []string{OutcomeOK, OutcomeBlocked, OutcomeFailed, OutcomeNotSeen}
+}
+
 // NotClosed is the Error of a record that was open when its process ended without finishing it: killed, or without
 // power. The connection is gone; its totals are not known.
 const NotClosed = "not-closed"

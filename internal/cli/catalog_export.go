@@ -36,11 +36,7 @@ func (a *app) catalogExportCommand() *cobra.Command {
 		}
 		i, ok := m365.ParseInstance(*instance)
 		if !ok {
-			var names []string
-			for _, i := range m365.Instances() {
-				names = append(names, string(i))
-			}
-			return a.usage("catalog.export.instance", "instance", *instance, "instances", strings.Join(names, ", "))
+			return a.usage("catalog.export.instance", "instance", *instance, "instances", strings.Join(instanceNames(), ", "))
 		}
 		if i != m365.Worldwide && !c.Flags().Changed("area") {
 			*area = "Common" // MEM has rows for Worldwide alone
@@ -50,11 +46,30 @@ func (a *app) catalogExportCommand() *cobra.Command {
 	return c
 }
 
+// instanceNames are the values of --instance.
+func instanceNames() (names []string) {
+	for _, i := range m365.Instances() {
+		names = append(names, string(i))
+	}
+	return names
+}
+
+// areaKinds are the values of --kind for a service area, the kinds of the one-liners of the Intune page.
+func areaKinds() []string { return []string{"ip", "url"} }
+
+// featureKinds are the values of --kind for a feature.
+func featureKinds() (kinds []string) {
+	for _, k := range feed.Kinds() {
+		kinds = append(kinds, string(k))
+	}
+	return kinds
+}
+
 // exportArea prints what the one-liners of the Intune page print: the addresses or the names of one service area, in the
 // order of the web service, each once.
 func (a *app) exportArea(i m365.Instance, area, kind string) error {
-	if kind != "ip" && kind != "url" {
-		return a.usage("catalog.export.kind", "kind", kind, "kinds", "ip, url")
+	if !slices.Contains(areaKinds(), kind) {
+		return a.usage("catalog.export.kind", "kind", kind, "kinds", strings.Join(areaKinds(), ", "))
 	}
 	snapshot, err := a.snapshot()
 	if err != nil {
@@ -106,12 +121,8 @@ func (a *app) exportFeature(name, kind string) error {
 			return err
 		}
 	}
-	if !slices.Contains(feed.Kinds(), feed.Kind(kind)) {
-		var kinds []string
-		for _, k := range feed.Kinds() {
-			kinds = append(kinds, string(k))
-		}
-		return a.usage("catalog.export.kind", "kind", kind, "kinds", strings.Join(kinds, ", "))
+	if !slices.Contains(featureKinds(), kind) {
+		return a.usage("catalog.export.kind", "kind", kind, "kinds", strings.Join(featureKinds(), ", "))
 	}
 	if name == feed.InUse && program == nil {
 		return a.usage("catalog.export.in-use")

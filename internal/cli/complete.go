@@ -1,13 +1,17 @@
 package cli
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"sekisho/internal/audit"
 	"sekisho/internal/catalog"
 	"sekisho/internal/config"
+	"sekisho/internal/m365"
+	"sekisho/internal/policy"
 )
 
 // completeValues gives the commands from c down what a shell offers for their arguments and flags. Where nothing is
@@ -30,44 +34,64 @@ func (a *app) completeValues(c *cobra.Command) {
 	}
 }
 
-// flagValues completes the flag of that name, whichever command has it; nil when its values are not known.
+// flagValues completes the flag of that name, whichever command has it; nil when its values are not known. They come from
+// where the values are judged.
 func (a *app) flagValues(name string) cobra.CompletionFunc {
 	var values []string
 	switch name {
 	case "features", "feature":
 		return a.completeFeatures
 	case "lang":
-		values = []string{"en", "ja"}
+		values = config.Choices("language")
 	case "log-level":
-		values = []string{"debug", "info", "warn", "error"}
+		values = config.Choices("log.level")
 	case "log-format":
-		values = []string{"text", "json"}
+		values = config.Choices("log.format")
 	case "mode":
-		values = []string{"report", "enforce", "off"}
+		values = config.Choices("rings[].mode")
 	case "consumer-accounts":
-		values = []string{"block", "allow"}
+		values = config.Choices("profiles[].consumer-accounts")
 	case "verdict":
-		values = []string{"permit", "deny"}
+		values = policy.Verdicts()
 	case "outcome":
-		values = []string{"ok", "blocked", "failed", "not-seen"}
+		values = audit.Outcomes()
 	case "instance":
-		values = []string{"Worldwide", "USGovGCCHigh", "USGovDoD", "China"}
+		values = instanceNames()
 	case "area":
-		values = []string{"MEM", "Common", "Exchange", "SharePoint", "Skype"}
+		return a.completeAreas
 	case "kind":
-		values = []string{"ip", "url", "v4", "v6", "fqdn"}
+		values = slices.Concat(areaKinds(), featureKinds())
 	default:
 		return nil
 	}
 	return cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)
 }
 
+// completeAreas offers the service areas of the lists in use.
+func (a *app) completeAreas(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	snapshot := a.snapshotOrBuiltin()
+	var areas []cobra.Completion
+	for _, i := range m365.Instances() {
+		for _, r := range m365.RowsOf(snapshot, i) {
+			if !slices.Contains(areas, r.ServiceArea) {
+				areas = append(areas, r.ServiceArea)
+			}
+		}
+	}
+	return areas, cobra.ShellCompDirectiveNoFileComp
+}
+
+// snapshotOrBuiltin is the catalog in use, or the built-in one where that cannot be read: other commands say why.
+func (a *app) snapshotOrBuiltin() *catalog.Snapshot {
+	if snapshot, err := a.snapshot(); err == nil {
+		return snapshot
+	}
+	return catalog.Builtin()
+}
+
 // completeFeatures offers the features of the catalog in use with their titles; after a comma, the next one of a list.
 func (a *app) completeFeatures(c *cobra.Command, _ []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	snapshot, err := a.snapshot()
-	if err != nil {
-		snapshot = catalog.Builtin()
-	}
+	snapshot := a.snapshotOrBuiltin()
 	before := begun[:strings.LastIndexByte(begun, ',')+1]
 	var out []cobra.Completion
 	for _, f := range snapshot.Features() {

@@ -51,10 +51,7 @@ func (a *app) configInitCommand() *cobra.Command {
 				return err
 			}
 		}
-		snapshot, err := a.snapshot()
-		if err != nil { // what is wrong with the catalog in use is for other commands to say
-			snapshot = catalog.Builtin()
-		}
+		snapshot := a.snapshotOrBuiltin()
 		if err := a.ask(c.Context(), &answers, *out, snapshot); err != nil {
 			return err
 		}

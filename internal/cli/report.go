@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"sekisho/internal/audit"
 	"sekisho/internal/audit/report"
 	"sekisho/internal/node"
+	"sekisho/internal/policy"
 	"sekisho/internal/signinlog"
 )
 
@@ -79,8 +81,24 @@ func (a *app) check(f *reportFlags, now time.Time) error {
 		}
 		f.filter.Client = prefix
 	}
-	if _, err := f.filter.Normal(); err != nil {
-		return a.usage("report.filter", "cause", err.Error())
+	switch l := &f.filter; {
+	case l.Limit < 0:
+		return a.usage("report.negative", "flag", "--limit")
+	case l.Status < 0:
+		return a.usage("report.negative", "flag", "--status")
+	case !l.From.IsZero() && !l.To.IsZero() && l.To.Before(l.From):
+		return a.usage("report.span")
+	}
+	for _, c := range []struct {
+		flag, value string
+		choices     []string
+	}{
+		{"verdict", f.filter.Verdict, policy.Verdicts()},
+		{"outcome", f.filter.Outcome, audit.Outcomes()},
+	} {
+		if c.value != "" && !slices.Contains(c.choices, c.value) {
+			return a.usage("report.choice", "flag", "--"+c.flag, "value", c.value, "choices", strings.Join(c.choices, ", "))
+		}
 	}
 	return nil
 }

@@ -117,7 +117,7 @@ func (a *app) reportSignIns(c *cobra.Command, f *signInFlags, args []string) err
 		}
 	}
 	if f.filter.Limit < 0 {
-		return a.usage("report.filter", "cause", "limit is negative; leave it out or give the number of rows")
+		return a.usage("report.negative", "flag", "--limit")
 	}
 	filter, err := a.cloudFilter(f, time.Now())
 	if err != nil {

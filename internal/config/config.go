@@ -17,6 +17,7 @@ package config
 
 import (
 	"net/netip"
+	"slices"
 
 	"sekisho/internal/endpoint"
 	"sekisho/internal/finding"
@@ -257,6 +258,24 @@ func Lists() []string {
 		"m365-worldwide", "m365-usgovdod", "m365-usgovgcchigh", "m365-china",
 		"service-tags-public", "service-tags-government", "service-tags-china",
 	}
+}
+
+// Choices returns the words that the setting of that path takes, such as "rings[].mode"; nil for a setting that takes other
+// values, and for none.
+func Choices(path string) []string {
+	var find func([]*entry) []string
+	find = func(list []*entry) []string {
+		for _, e := range list {
+			if e.path == path && e.scalar != nil {
+				return slices.Clone(e.scalar.enum)
+			}
+			if found := find(e.children); found != nil {
+				return found
+			}
+		}
+		return nil
+	}
+	return find(entries(settings()))
 }
 
 // Fetched returns the lists that are to be fetched: the given ones, or those that suit the tenant's cloud.

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 
+	"sekisho/internal/audit"
 	"sekisho/internal/endpoint"
 	"sekisho/internal/wire"
 )
@@ -176,16 +177,16 @@ func formValue(form []byte, name string) string {
 func (s *signIn) outcome(status int, fault bool) string {
 	switch s.code {
 	case "500021", "500022", "5000211", "50002", consumerBlocked:
-		return "blocked"
+		return audit.OutcomeBlocked
 	case "":
 	default:
-		return "failed"
+		return audit.OutcomeFailed
 	}
 	switch {
 	case fault || s.sentBack || status >= 400:
-		return "failed"
+		return audit.OutcomeFailed
 	case s.unread || status == 0:
-		return "not-seen"
+		return audit.OutcomeNotSeen
 	}
-	return "ok"
+	return audit.OutcomeOK
 }

@@ -27,6 +27,9 @@ func (v Verdict) String() string {
 	return "deny"
 }
 
+// Verdicts are the codes of all verdicts.
+func Verdicts() []string { return []string{Permit.String(), Deny.String()} }
+
 // MarshalText makes Verdict print as its code.
 func (v Verdict) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
 
