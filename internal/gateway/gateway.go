@@ -275,7 +275,7 @@ func (g *Gateway) admit(tcp net.Conn) {
 	g.work.Add(1)
 	g.mu.Unlock()
 	g.metrics.Add(GaugeConnections, 1)
-	g.crew.start(c.serve) // work is done when the connection leaves
+	g.crew.start(c.live) // work is done when the connection leaves
 }
 
 // dismiss ends the book-keeping of c.

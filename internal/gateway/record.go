@@ -265,8 +265,11 @@ func (r *request) line(took time.Duration) {
 	if r.cause != nil {
 		text("cause", printable(cut(r.cause.Error(), 300)))
 	}
-	// One group without a name is written as its members (package slog, Attr), and costs no copy of them.
-	r.c.g.log.LogAttrs(ctx, slog.LevelInfo, "request", slog.Attr{Value: slog.GroupValue(attrs...)})
+	// The logger would look its caller up, whom no handler prints. One group without a name is written as its members
+	// (package slog, Attr), and costs no copy of them.
+	line := slog.NewRecord(time.Now(), slog.LevelInfo, "request", 0)
+	line.AddAttrs(slog.Attr{Value: slog.GroupValue(attrs...)})
+	_ = r.c.g.log.Handler().Handle(ctx, line) // as the logger does
 	clear(attrs)
 	*kept = attrs
 	lines.Put(kept)

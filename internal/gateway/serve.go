@@ -29,10 +29,20 @@ type conn struct {
 	tunnel  *tunnel // while bytes are relayed
 	parked  uint64  // in the watch, between two requests
 	onDrain func()  // how what is served now is told to finish
+	then    func()  // what the goroutine of serve does when it has returned; nil: nothing
 }
 
 func (g *Gateway) newConn(tcp net.Conn, client netip.Addr) *conn {
 	return &conn{g: g, id: g.newID(), client: client, tcp: tcp}
+}
+
+// live is serve, and what lives on without its frames.
+func (c *conn) live() {
+	c.serve()
+	if then := c.then; then != nil {
+		c.then = nil
+		then()
+	}
 }
 
 // serve is one connection's life:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"sync"
 	"time"
 
 	"sekisho/internal/gateway/hello"
@@ -38,6 +39,7 @@ func (t *tunnel) end() {
 func (c *conn) relay(r *request, up *upstream.Conn, first *hello.Hello) after {
 	up.Timed.Alive = func() bool { return !upstream.Gone(c.tcp) }
 	sent, received, f := c.introduce(r, up, first)
+	first.Release()
 	if f != nil {
 		up.Close()
 		r.up, r.down = sent, received
@@ -50,17 +52,18 @@ func (c *conn) relay(r *request, up *upstream.Conn, first *hello.Hello) after {
 	c.side, c.timed = nil, nil
 	r.up, r.down = sent, received
 	t := &tunnel{origin: origin, ask: r.ask, hello: r.hello, decision: r.decision}
-	limits := relay.Limits{Idle: c.g.lim.TunnelIdle, HalfClosed: c.g.lim.TunnelHalfClosed}
+	limits := relay.Limits{Idle: c.g.lim.TunnelIdle, HalfClosed: c.g.lim.TunnelHalfClosed, KeepAlive: upstream.KeepAlive()}
 	if e := r.edition; e.Catalog != nil {
 		limits.Idle = max(limits.Idle, e.Catalog.Handling(r.decision.Host).IdleTimeout)
 	}
 	c.g.metrics.Add(GaugeTunnels, 1)
 	edition := r.edition
+	t.relay = relay.New(c.g.watch, c.tcp, origin, limits, func(totals relay.Totals) { c.tunnelOver(r, t, totals) })
 	c.mu.Lock()
 	c.tunnel = t
-	t.relay = relay.Start(c.g.watch, c.tcp, origin, limits, func(totals relay.Totals) { c.tunnelOver(r, t, totals) })
 	c.mu.Unlock()
 	c.rejudgeTunnel(edition)
+	c.then = func() { t.relay.Run(c.g.crew.start) }
 	return lives
 }
 
@@ -85,6 +88,9 @@ func (c *conn) tunnelOver(r *request, t *tunnel, totals relay.Totals) {
 	whole = true
 }
 
+// answers hold the first bytes of an origin until the client has them.
+var answers = sync.Pool{New: func() any { return new([4 << 10]byte) }}
+
 // introduce sends the ClientHello and passes the origin's first bytes back. An origin that asks for a second hello (RFC
 // 8446, section 4.1.4) may look at the name in that one, so that one is held against the first before it is sent. What
 // the client sent behind the first hello waits until the origin's answer tells what it is: a second hello may be there
@@ -97,7 +103,9 @@ func (c *conn) introduce(r *request, up *upstream.Conn, first *hello.Hello) (sen
 	sent = int64(len(opening))
 	up.Timed.ReadStall, up.Timed.Phase = 0, time.Now().Add(c.g.lim.OriginHandshake)
 	defer func() { up.Timed.Phase = time.Time{} }()
-	answer := make([]byte, 0, 4<<10)
+	kept := answers.Get().(*[4 << 10]byte)
+	defer answers.Put(kept)
+	answer := kept[:0]
 	retried, known := false, false
 	for !known && len(answer) < cap(answer) {
 		n, err := up.Timed.Read(answer[len(answer):cap(answer)])

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/http"
 	"strconv"
+	"sync"
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -31,6 +32,8 @@ type metrics struct {
 	signIns  *prometheus.CounterVec
 	reloads  *prometheus.CounterVec
 	updates  *prometheus.CounterVec
+
+	gauges, counted sync.Map // the series of open and events by gateway.Gauge and gateway.Event, looked up once
 
 	// What the status page shows, kept apart because a counter of the library cannot be read back.
 	traffic struct{ open, tunnelled, intercepted, forwarded, refused, signIns, blocked atomic.Int64 }
@@ -137,14 +140,24 @@ func (m *metrics) seriesOf(o *gateway.Outcome) series {
 
 // Add moves a gauge.
 func (m *metrics) Add(g gateway.Gauge, delta int) {
-	m.open.WithLabelValues(string(g)).Add(float64(delta))
+	one, ok := m.gauges.Load(g)
+	if !ok {
+		one, _ = m.gauges.LoadOrStore(g, m.open.WithLabelValues(string(g)))
+	}
+	one.(prometheus.Gauge).Add(float64(delta))
 	if g == gateway.GaugeConnections {
 		m.traffic.open.Add(int64(delta))
 	}
 }
 
 // Count counts an event.
-func (m *metrics) Count(e gateway.Event) { m.events.WithLabelValues(string(e)).Inc() }
+func (m *metrics) Count(e gateway.Event) {
+	one, ok := m.counted.Load(e)
+	if !ok {
+		one, _ = m.counted.LoadOrStore(e, m.events.WithLabelValues(string(e)))
+	}
+	one.(prometheus.Counter).Inc()
+}
 
 // signIn counts a record of a sign-in.
 func (m *metrics) signIn(r audit.Record) {

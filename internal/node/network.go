@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"time"
 
 	"sekisho/internal/config"
 	"sekisho/internal/dnsx/resolver"
@@ -31,7 +30,7 @@ func internet(c config.Network) (gateway.Network, error) {
 	for _, n := range c.Names {
 		options.Static = append(options.Static, resolver.Static{Host: endpoint.Host(n.Host.V), Addrs: values(n.Addresses)})
 	}
-	dialer := &net.Dialer{KeepAlive: 30 * time.Second}
+	dialer := &net.Dialer{KeepAlive: -1} // the gateway sets it where it is needed
 	return gateway.Network{Resolve: resolver.New(options).Lookup, Parent: way, Roots: roots, Dial: func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 		return dialer.DialContext(ctx, "tcp", to.String())
 	}}, nil

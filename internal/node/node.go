@@ -223,7 +223,7 @@ func operationsConnections(descriptors int) int { return min(max(descriptors/16,
 
 // listen takes a port; it is given back when Start fails.
 func (n *Node) listen(ctx context.Context, name, address string) (net.Listener, error) {
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	l, err := listening().Listen(ctx, "tcp", address)
 	if err != nil {
 		return nil, finding.Fail("node.listen", err, "listener", name, "address", address)
 	}

@@ -40,6 +40,9 @@ const (
 	chainLimit = 12
 	// passOver is for how long a server that did not answer is asked after the others (chosen).
 	passOver = 30 * time.Second
+	// systemTTL is how long an answer of the system's resolver is kept, which does not tell its life (chosen: a page opens a
+	// dozen connections at once, and nobody waits longer for a name that has moved).
+	systemTTL = time.Second
 	// flights bounds the questions under way; more wait for their turn as long as their caller does (chosen: each holds one
 	// socket).
 	flights = 256
@@ -140,11 +143,16 @@ func (r *Resolver) Lookup(ctx context.Context, h endpoint.Host) ([]netip.Addr, e
 	if addrs, ok := r.static[h]; ok {
 		return slices.Clone(addrs), nil
 	}
-	if len(r.options.Servers) == 0 {
-		return r.options.System(ctx, h)
-	}
 	if addrs, err, ok := r.cache.get(h, r.options.Now()); ok {
 		return slices.Clone(addrs), err
+	}
+	if len(r.options.Servers) == 0 {
+		addrs, err := r.options.System(ctx, h)
+		if err == nil && len(addrs) > 0 {
+			now := r.options.Now()
+			r.cache.put(h, entry{addrs: slices.Clone(addrs), until: now.Add(systemTTL)}, now)
+		}
+		return addrs, err
 	}
 	// One question for all who want the same name now. It goes on when one of them gives up, within its own limits.
 	result := r.flying.DoChan(string(h), func() (any, error) {

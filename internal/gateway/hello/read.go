@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"sync"
 )
 
 // Limits bound what Read takes. Fields that are zero take the defaults.
@@ -24,6 +25,17 @@ const (
 	maxFragment     = 1 << 14 // RFC 8446, section 5.1
 )
 
+// rooms are for the hellos of connections that have just begun; see Release.
+var rooms = sync.Pool{New: func() any { return new([firstRoom]byte) }}
+
+// Release gives Raw to the next hello that is read. Nobody may hold a part of it any more; what else h says stays.
+func (h *Hello) Release() {
+	if raw := h.Raw; cap(raw) == firstRoom {
+		rooms.Put((*[firstRoom]byte)(raw[:firstRoom]))
+	}
+	h.Raw, h.Size = nil, 0
+}
+
 // Read reads until it has one whole ClientHello, and returns it. It may take bytes that follow it: all that it took are
 // in Hello.Raw. The caller sets the deadline, which bounds the whole of it.
 //
@@ -38,7 +50,11 @@ func read(r io.Reader, lim Limits, a assembly) (*Hello, error) {
 	if lim.Records <= 0 {
 		lim.Records = defaultRecords
 	}
-	a.raw, a.lim = make([]byte, 0, min(firstRoom, lim.Bytes)), lim
+	if a.lim = lim; lim.Bytes < firstRoom {
+		a.raw = make([]byte, 0, lim.Bytes)
+	} else {
+		a.raw = rooms.Get().(*[firstRoom]byte)[:0]
+	}
 	for {
 		msg, err := a.advance()
 		if err != nil {

@@ -27,6 +27,8 @@ type Limits struct {
 	// HalfClosed is the idle limit after one end has finished sending. 0 means 2 minutes (chosen: an end that has said
 	// goodbye and still waits for the other is served, one that was forgotten is not kept).
 	HalfClosed time.Duration
+	// KeepAlive is set on the origin's connection when the tunnel is silent for the first time. Zero leaves it as it is.
+	KeepAlive net.KeepAliveConfig
 }
 
 func (l Limits) withDefaults() Limits {
@@ -77,16 +79,29 @@ func Join(client, origin net.Conn, lim Limits) Totals {
 	return <-over
 }
 
-// Start relays between client and origin and returns at once. When the tunnel is over both are closed, and done is
-// called in a goroutine of its own. Each direction takes a goroutine while it moves bytes or has done so lately; with a
-// Watch, a silent one takes none. To cut a tunnel, call Cut: closing its connections does not wake what is parked.
+// Start relays between client and origin and returns at once: it is New and Run in goroutines of their own.
 func Start(w *Watch, client, origin net.Conn, lim Limits, done func(Totals)) *Tunnel {
+	t := New(w, client, origin, lim, done)
+	go t.Run(func(f func()) { go f() }) // each ends with its direction, or when it is parked
+	return t
+}
+
+// New makes the tunnel between client and origin, which Run sets going. When it is over both are closed, and done is
+// called in the goroutine of the direction that ended last. Each direction takes a goroutine while it moves bytes or has
+// done so lately; with a Watch, a silent one takes none. To cut a tunnel, call Cut, before Run or after it: closing its
+// connections does not wake what is parked.
+func New(w *Watch, client, origin net.Conn, lim Limits, done func(Totals)) *Tunnel {
 	t := &Tunnel{lim: lim.withDefaults(), watch: w, client: client, origin: origin, begun: time.Now(), done: done}
 	t.up = direction{t: t, src: client, dst: origin}
 	t.down = direction{t: t, src: origin, dst: client}
-	go t.up.Ready() // each ends with its direction, or when it is parked
-	go t.down.Ready()
 	return t
+}
+
+// Run serves one direction in the calling goroutine, until it has ended or is parked, and has start run the other. Whoever
+// has a goroutine to spare spares the tunnel two new ones, whose stacks would grow anew.
+func (t *Tunnel) Run(start func(func())) {
+	start(t.down.Ready)
+	t.up.Ready()
 }
 
 // Cut ends the tunnel.
@@ -119,6 +134,7 @@ type Tunnel struct {
 
 	mu   sync.Mutex
 	over bool // cut, or ended by one direction: nothing is parked any more
+	kept bool // the system asks the origin whether it is there
 	ends int  // directions that have ended
 }
 
@@ -129,6 +145,7 @@ type direction struct {
 	total    int64
 	err      error
 	last     int64         // when this direction last moved a byte
+	takes    int64         // until when a write may wait: the deadline that dst has
 	plain    bool          // splice does not work here
 	parked   atomic.Uint64 // as what it was last parked in the Watch
 }
@@ -147,14 +164,15 @@ func (d *direction) Ready() {
 		if parked {
 			return
 		}
-		t.finish(d)
 		t.mu.Lock()
 		t.ends++
 		last := t.ends == 2
 		t.mu.Unlock()
-		if last {
-			t.finished()
+		if !last {
+			t.finish(d)
+			return
 		}
+		t.finished()
 	}()
 	var err error
 	if parked, err = d.pump(); !parked { // otherwise d is another goroutine's already
@@ -162,7 +180,7 @@ func (d *direction) Ready() {
 	}
 }
 
-// finished tells that both directions have ended.
+// finished tells that both directions have ended. Closing says goodbye to whom no half-close has said it.
 func (t *Tunnel) finished() {
 	t.client.Close()
 	t.origin.Close()
@@ -208,6 +226,34 @@ func (d *direction) moved() {
 	d.t.last.Store(d.last)
 }
 
+// willing sets the deadline of writes to dst: the idle limit behind the last byte that moved. It is moved when half of it
+// has gone, not for each write; a write that meets it too early asks late.
+func (d *direction) willing(late bool) error {
+	limit := int64(d.t.lim.Idle)
+	if !late && d.takes-d.last > limit/2 {
+		return nil
+	}
+	d.takes = d.last + limit
+	return d.dst.SetWriteDeadline(d.t.begun.Add(time.Duration(d.takes)))
+}
+
+// late reports whether a write that met its deadline may wait on.
+func (d *direction) late(err error) bool {
+	return errors.Is(err, os.ErrDeadlineExceeded) && d.t.now()-d.last < int64(d.t.lim.Idle) && d.willing(true) == nil
+}
+
+// keep has the system ask a silent origin whether it is still there. It takes four system calls, which a tunnel that is
+// never silent does without.
+func (t *Tunnel) keep() {
+	t.mu.Lock()
+	kept := t.kept
+	t.kept = true
+	t.mu.Unlock()
+	if c, ok := t.origin.(*net.TCPConn); ok && !kept && t.lim.KeepAlive.Enable {
+		_ = c.SetKeepAliveConfig(t.lim.KeepAlive) // on a connection that has ended in the meantime
+	}
+}
+
 // left is how long the tunnel may still stay silent.
 func (t *Tunnel) left() time.Duration {
 	limit := t.lim.Idle
@@ -217,7 +263,7 @@ func (t *Tunnel) left() time.Duration {
 	return limit - time.Duration(t.now()-t.last.Load())
 }
 
-// finish hands the end of one direction on: a clean end as a half-close, anything else by ending both.
+// finish hands the end of the first direction on: a clean end as a half-close, anything else by ending both.
 func (t *Tunnel) finish(d *direction) {
 	if d.err == nil {
 		t.half.Store(true)
@@ -263,6 +309,7 @@ var buffers = sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }
 func (d *direction) copy() error {
 	buf := buffers.Get().(*[]byte)
 	defer buffers.Put(buf)
+	d.t.keep()
 	_ = d.patient(false)
 	for {
 		n, err := d.src.Read(*buf)

@@ -64,8 +64,11 @@ func (d *direction) splice(dst, src *net.TCPConn) (parked, handled bool, err err
 			if !errors.Is(err, os.ErrDeadlineExceeded) {
 				return false, true, err
 			}
-			if time.Duration(d.t.now()-d.last) >= parkAfter && d.park() {
-				return true, true, nil
+			if time.Duration(d.t.now()-d.last) >= parkAfter {
+				d.t.keep()
+				if d.park() {
+					return true, true, nil
+				}
 			}
 			if err := d.patient(true); err != nil {
 				return false, true, err
@@ -82,18 +85,24 @@ func (d *direction) splice(dst, src *net.TCPConn) (parked, handled bool, err err
 			return false, true, nil // src has finished
 		}
 		d.moved()
-		_ = dst.SetWriteDeadline(time.Now().Add(d.t.lim.Idle))
-		for f.held > 0 {
-			before := f.held
-			if err := out.Write(drain); err != nil {
-				return false, true, notDeadline(err)
-			}
-			if f.err != nil {
-				return false, true, f.err
-			}
-			d.total += int64(before - f.held)
+		if err := d.willing(false); err != nil {
+			return false, true, err
 		}
-		d.moved()
+		held := f.held
+		err := out.Write(drain)
+		for err != nil && d.late(err) {
+			err = out.Write(drain)
+		}
+		d.total += int64(held - f.held)
+		switch {
+		case err != nil:
+			return false, true, notDeadline(err)
+		case f.err != nil:
+			return false, true, f.err
+		case f.waited:
+			f.waited = false
+			d.moved()
+		}
 	}
 }
 
@@ -102,6 +111,8 @@ type flow struct {
 	p    *pipe
 	held int // bytes in the pipe
 	err  error
+
+	waited bool // the last drain did
 }
 
 // fill takes what the socket has into the pipe. It answers false, holding no pipe, when the socket has nothing.
@@ -139,6 +150,7 @@ func (f *flow) drain(fd uintptr) bool {
 		case err == unix.EINTR:
 			continue
 		case err == unix.EAGAIN:
+			f.waited = true
 			return false
 		case err != nil:
 			f.err = os.NewSyscallError("splice", err)

@@ -70,6 +70,12 @@ func (e *Error) Timeout() bool {
 	return errors.As(e.Err, &n) && n.Timeout()
 }
 
+// KeepAlive is how the system finds out that an origin has gone without a word (chosen: within three minutes). Ready sets
+// it, so that a DialFunc need not; a tunnel's relay sets it when the tunnel is silent for the first time.
+func KeepAlive() net.KeepAliveConfig {
+	return net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 15 * time.Second, Count: 9}
+}
+
 // DialFunc opens a TCP connection to exactly one address.
 type DialFunc func(ctx context.Context, to netip.AddrPort) (net.Conn, error)
 
@@ -91,6 +97,7 @@ type Conn struct {
 	stream  io.Writer // what is written to: Timed, TLS over it, or HTTP/2 over that
 	h2      *h2       // nil: HTTP/1.1
 	secured bool
+	kept    bool      // the system asks the origin whether it is there
 	since   time.Time // idle since
 }
 
@@ -106,7 +113,7 @@ func Dial(ctx context.Context, key Key, dial DialFunc, lim Limits) (*Conn, error
 	return &Conn{Key: key, Timed: t, stream: t}, nil
 }
 
-// Raw returns the TCP connection for a tunnel, free of limits; c must not be used afterwards.
+// Raw returns the TCP connection for a tunnel, as Release does; c must not be used afterwards.
 func (c *Conn) Raw() net.Conn { return c.Timed.Release() }
 
 // Write writes to the origin.
@@ -124,6 +131,12 @@ func (c *Conn) Gone() bool { return Gone(c.Timed.Conn) }
 // Ready makes the connection ready for HTTP: for a key with TLS it performs the handshake, once, and verifies the
 // origin's certificate for Key.Host against Key.Roots, and against the OCSP answer that it staples. It returns *Error with step "handshake" or "certificate".
 func (c *Conn) Ready(sessions tls.ClientSessionCache, lim Limits) error {
+	if !c.kept {
+		c.kept = true
+		if tcp, ok := c.Timed.Conn.(*net.TCPConn); ok {
+			_ = tcp.SetKeepAliveConfig(KeepAlive()) // on a connection that has ended in the meantime
+		}
+	}
 	if c.secured || !c.Key.TLS {
 		if c.Reader == nil {
 			c.Reader = bufio.NewReaderSize(c.Timed, 4<<10)

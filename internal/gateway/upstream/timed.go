@@ -139,9 +139,9 @@ func (t *Timed) CloseWrite() error {
 	return errors.ErrUnsupported
 }
 
-// Release clears every limit and returns the connection underneath, for a use that keeps its own time.
+// Release returns the connection underneath, for a use that sets deadlines of its own before each wait: those that the
+// runtime has are left as they are. t must not be used afterwards.
 func (t *Timed) Release() net.Conn {
-	t.readSet, t.writeSet, t.Alive = time.Time{}, time.Time{}, nil
-	_ = t.Conn.SetDeadline(time.Time{})
+	t.Alive = nil
 	return t.Conn
 }
