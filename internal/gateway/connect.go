@@ -178,14 +178,14 @@ func (r *request) reach(ctx context.Context, d policy.Decision, pooled bool) (*u
 	if f != nil {
 		return nil, d, f
 	}
-	var refused *policy.Decision
+	var refused policy.Decision // the first, if any
 	var last *fault
-	tried := 0
+	tried, isRefused := 0, false
 	for _, a := range addrs {
 		judged := g.steps.DecideAddr(e.Program, d, a.Unmap())
 		if judged.Verdict != policy.Permit || judged.Addr != a.Unmap() {
-			if refused == nil {
-				refused = &judged
+			if !isRefused {
+				refused, isRefused = judged, true
 			}
 			continue
 		}
@@ -210,8 +210,8 @@ func (r *request) reach(ctx context.Context, d policy.Decision, pooled bool) (*u
 	switch {
 	case last != nil:
 		return nil, d, last
-	case refused != nil:
-		return nil, *refused, denied(*refused)
+	case isRefused:
+		return nil, refused, denied(refused)
 	}
 	return nil, d, resolveFault(errNoAddress)
 }

@@ -137,7 +137,7 @@ func (e *ServerError) Timeout() bool {
 }
 
 // Lookup returns the addresses of h, at most MaxAddresses: of a static name as written, of servers of one's own IPv4 and
-// IPv6 in turn, beginning with IPv4, else as the system gives them. It returns *NameError when there are none, *ServerError
+// IPv6 in turn, beginning with IPv4, else as the system gave them within the last second. It returns *NameError when there are none, *ServerError
 // when no server answers, and ctx's error when the caller gives up. The slice belongs to the caller.
 func (r *Resolver) Lookup(ctx context.Context, h endpoint.Host) ([]netip.Addr, error) {
 	if addrs, ok := r.static[h]; ok {

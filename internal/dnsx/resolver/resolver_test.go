@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -364,4 +365,38 @@ func TestManyWhoWantOneNameAskOnce(t *testing.T) {
 	if _, err := r.Lookup(t.Context(), "another.example.com"); errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
+}
+
+func TestTheSystemsAnswerIsKeptForASecond(t *testing.T) {
+	asked, now := 0, time.Unix(1_800_000_000, 0)
+	var fail error
+	r := resolver.New(resolver.Options{Now: func() time.Time { return now }, System: func(context.Context, endpoint.Host) ([]netip.Addr, error) {
+		asked++
+		return addrs("192.0.2." + strconv.Itoa(asked)), fail
+	}})
+	want := func(address string, questions int) {
+		t.Helper()
+		got, err := r.Lookup(t.Context(), host)
+		if err != nil || !slices.Equal(got, addrs(address)) || asked != questions {
+			t.Errorf("%v %v after %d questions, want %s after %d", got, err, asked, address, questions)
+		}
+		if len(got) > 0 {
+			got[0] = netip.Addr{} // the slice belongs to the caller
+		}
+	}
+	want("192.0.2.1", 1)
+	now = now.Add(999 * time.Millisecond)
+	want("192.0.2.1", 1)
+	now = now.Add(time.Millisecond)
+	want("192.0.2.2", 2)
+	now, fail = now.Add(time.Second), errors.New("no answer")
+	for range 2 {
+		if _, err := r.Lookup(t.Context(), host); !errors.Is(err, fail) {
+			t.Errorf("a failure is not told: %v", err)
+		}
+	}
+	if fail = nil; asked != 4 {
+		t.Errorf("%d questions: a failure is kept", asked)
+	}
+	want("192.0.2.5", 5)
 }

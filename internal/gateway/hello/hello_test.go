@@ -281,3 +281,30 @@ func TestSizeEndsWithTheHello(t *testing.T) {
 		t.Errorf("%+v %v", h, err)
 	}
 }
+
+// What was read stays as it is when the room it was read into is used again.
+func TestReleaseGivesTheRoomBack(t *testing.T) {
+	raw := map[string][]byte{}
+	for _, name := range []string{"one.example.com", "two.example.org"} {
+		raw[name] = clientHello(t, &tls.Config{ServerName: name, CurvePreferences: []tls.CurveID{tls.X25519}, NextProtos: []string{"h2"}})
+	}
+	for range 100 {
+		for name, wire := range raw {
+			h, err := Read(bytes.NewReader(wire), Limits{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(h.Raw, wire) || h.Size != len(wire) {
+				t.Fatalf("%s: %d bytes of %d in Raw, size %d", name, len(h.Raw), len(wire), h.Size)
+			}
+			h.Release()
+			h.Release() // once is as good as twice
+			if other, err := Read(bytes.NewReader(raw["one.example.com"]), Limits{}); err != nil || other.RawSNI != "one.example.com" {
+				t.Fatalf("%v", err)
+			}
+			if h.Raw != nil || h.RawSNI != name || string(h.SNI) != name || len(h.ALPN) != 1 || h.ALPN[0] != "h2" {
+				t.Fatalf("%s: released, it says %+v", name, h)
+			}
+		}
+	}
+}
