@@ -10,7 +10,7 @@ import (
 
 func (a *app) labCommand() *cobra.Command {
 	return a.noun("lab", "lab", a.labStatusCommand(), a.labResetCommand(), a.labRotateKeysCommand(), a.labInitCommand(), a.labCheckCommand(),
-		a.labFaultCommand(), a.labProveCommand())
+		a.labFaultCommand(), a.labDNSCommand(), a.labProveCommand())
 }
 
 // labProveCommand drives real clients through a checkpoint of its own and prints which promises are kept.

@@ -183,6 +183,9 @@ func (w *World) services(ctx context.Context) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := names.Resume(ctx); err != nil {
+		return nil, err
+	}
 	w.zone = names
 	pages := page.New()
 	pages.Faults = w.activeFaults

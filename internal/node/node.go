@@ -362,6 +362,7 @@ func (n *Node) parts(token string) ops.Parts {
 		Token:   token,
 		Reload:  n.reloadByAPI,
 		Faults:  n.faultsByAPI(),
+		Records: n.recordsByAPI(),
 		PAC:     func(ring string) ([]byte, bool) { body, ok := n.current.Load().pac[ring]; return body, ok },
 		Root:    func() []byte { return n.current.Load().authority.RootPEM() },
 		CRL:     func(name string) ([]byte, bool) { return n.current.Load().authority.CRL(name) },

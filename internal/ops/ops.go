@@ -1,6 +1,6 @@
 // Package ops is the operations listener: one mux that serves the PAC file, the root certificate, the revocation
 // lists, health, readiness, metrics and the status pages. Reading needs no authentication, so it serves nothing personal.
-// What changes something, POST /api/reload and in the lab /api/lab/faults, needs a token and a caller on this machine;
+// What changes something, POST /api/reload and in the lab /api/lab/faults and /api/lab/dns, needs a token and a caller on this machine;
 // everything else accepts GET and HEAD only.
 package ops
 
@@ -46,6 +46,8 @@ type Parts struct {
 	Reload func(ctx context.Context) ReloadAnswer
 	// Faults answers /api/lab/faults for who shows Token: GET lists, POST sets, DELETE clears what goes wrong in the lab.
 	Faults http.Handler
+	// Records answers /api/lab/dns likewise: the records of the lab's own DNS.
+	Records http.Handler
 	// Token is what a caller of Reload and Faults shows as a bearer token; "" refuses everybody.
 	Token string
 	// Console answers everything below / that is not named here.
@@ -131,9 +133,12 @@ func Handler(parts Parts) http.Handler {
 	if parts.Reload != nil {
 		mux.Handle("POST /api/reload", reload(parts.Token, parts.Reload))
 	}
-	if parts.Faults != nil {
-		for _, method := range changing["/api/lab/faults"] {
-			mux.Handle(method+" /api/lab/faults", privileged(parts.Token, parts.Faults))
+	for path, handler := range map[string]http.Handler{"/api/lab/faults": parts.Faults, "/api/lab/dns": parts.Records} {
+		if handler == nil {
+			continue
+		}
+		for _, method := range changing[path] {
+			mux.Handle(method+" "+path, privileged(parts.Token, handler))
 		}
 	}
 	return guard(lists(mux, parts.Lists))
@@ -191,6 +196,7 @@ func serve(w http.ResponseWriter, r *http.Request, contentType string, content [
 var changing = map[string][]string{
 	"/api/reload":     {http.MethodPost},
 	"/api/lab/faults": {http.MethodGet, http.MethodPost, http.MethodDelete},
+	"/api/lab/dns":    {http.MethodGet, http.MethodPost, http.MethodDelete},
 }
 
 // guard sets the headers that every answer carries and refuses the methods that change things.

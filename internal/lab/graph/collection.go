@@ -164,11 +164,17 @@ type views struct {
 	groups  *view[groupRow]
 	members *view[memberRow]
 	domains *view[domainRow]
+	// The sign-in log is wider in beta.
+	signIns, betaSignIns *view[logRow]
+	applications         *view[applicationRow]
+	principals           *view[principalRow]
 }
 
 func newViews(key []byte) views {
-	return views{users: userView(key), groups: groupView(key), members: memberView(key), domains: domainView(key)}
+	return views{users: userView(key), groups: groupView(key), members: memberView(key), domains: domainView(key),
+		signIns: signInView(key, false), betaSignIns: signInView(key, true), applications: applicationView(key), principals: principalView(key),
+	}
 }
 
-// fieldsOf are the declared property names.
+// propertiesOf are the declared property names.
 func propertiesOf(show map[string]any) []string { return slices.Sorted(maps.Keys(show)) }

@@ -43,6 +43,7 @@ var (
 	readMe       = append([]string{"User.Read", "User.ReadWrite", "User.ReadBasic.All"}, readUsers...)
 	readBasic    = append([]string{"User.ReadBasic.All"}, readUsers...)
 	readOrg      = []string{"Organization.Read.All", "Organization.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"}
+	readOwnOrg   = append([]string{"User.Read", "User.ReadWrite"}, readOrg...)
 	inviteGuests = []string{"User.Invite.All", "User.ReadWrite.All", "Directory.ReadWrite.All"}
 )
 
@@ -81,6 +82,36 @@ func routes() []route {
 		{post, "domains/{}/verify", writeDomains, writeDomains, true, false, (*exchange).verifyDomain},
 		{patch, "domains/{}", writeDomains, writeDomains, true, false, (*exchange).updateDomain},
 		{del, "domains/{}", writeDomains, writeDomains, true, false, (*exchange).deleteDomain},
+	}, []route{
+		{get, "organization", readOrg, readOwnOrg, false, true, (*exchange).listOrganisation},
+		{get, "organization/{}", readOrg, readOwnOrg, false, true, (*exchange).getOrganisation},
+
+		{get, "applications", readApps, readApps, false, false, (*exchange).listApplications},
+		{get, "applications/$count", readApps, readApps, false, false, (*exchange).countApplications},
+		{get, "applications/{}", readApps, readApps, false, false, (*exchange).getApplication},
+		{post, "applications", writeApps, writeApps, true, false, (*exchange).createApplication},
+		{patch, "applications/{}", writeApps, writeApps, true, false, (*exchange).updateApplication},
+		{del, "applications/{}", writeApps, writeApps, true, false, (*exchange).deleteApplication},
+		{post, "applications/{}/addPassword", writeApps, writeApps, true, false, (*exchange).addPassword},
+		{post, "applications/{}/removePassword", writeApps, writeApps, true, false, (*exchange).removePassword},
+
+		{get, "servicePrincipals", readApps, readApps, false, false, (*exchange).listPrincipals},
+		{get, "servicePrincipals/$count", readApps, readApps, false, false, (*exchange).countPrincipals},
+		{get, "servicePrincipals/{}", readApps, readApps, false, false, (*exchange).getPrincipal},
+		{post, "servicePrincipals", writeApps, writeApps, true, false, (*exchange).createPrincipal},
+		{del, "servicePrincipals/{}", writeApps, writeApps, true, false, (*exchange).deletePrincipal},
+
+		{get, "policies/crossTenantAccessPolicy", readPolicy, readPolicy, true, false, (*exchange).crossTenantPolicy},
+		{get, "policies/crossTenantAccessPolicy/default", readPolicy, readPolicy, true, false, (*exchange).defaultPolicy},
+		{patch, "policies/crossTenantAccessPolicy/default", writePolicy, writePolicy, true, false, (*exchange).updateDefaultPolicy},
+		{get, "policies/crossTenantAccessPolicy/partners", readPolicy, readPolicy, true, false, (*exchange).listPartners},
+		{get, "policies/crossTenantAccessPolicy/partners/{}", readPolicy, readPolicy, true, false, (*exchange).getPartner},
+		{post, "policies/crossTenantAccessPolicy/partners", writePolicy, writePolicy, true, false, (*exchange).createPartner},
+		{patch, "policies/crossTenantAccessPolicy/partners/{}", writePolicy, writePolicy, true, false, (*exchange).updatePartner},
+		{del, "policies/crossTenantAccessPolicy/partners/{}", writePolicy, writePolicy, true, false, (*exchange).deletePartner},
+
+		{get, "auditLogs/signIns", readLog, readLog, true, false, (*exchange).listSignIns},
+		{get, "auditLogs/signIns/{}", readLog, readLog, true, false, (*exchange).getSignIn},
 	})
 }
 

@@ -39,24 +39,27 @@ type filterParser[T any] struct {
 	depth   int
 	terms   int
 	negated bool
+	used    []string
+	whole   node[T]
 }
 
-func (s *Schema[T]) parseFilter(text string) (node[T], bool, error) {
+func (s *Schema[T]) parseFilter(text string) (*filterParser[T], error) {
 	if len(text) > maxFilter {
-		return nil, false, bad("$filter", "Invalid filter clause: %d characters, at most %d are read.", len(text), maxFilter)
+		return nil, bad("$filter", "Invalid filter clause: %d characters, at most %d are read.", len(text), maxFilter)
 	}
 	if !utf8.ValidString(text) {
-		return nil, false, bad("$filter", "Invalid filter clause: not UTF-8.")
+		return nil, bad("$filter", "Invalid filter clause: not UTF-8.")
 	}
 	p := &filterParser[T]{schema: s, text: text}
 	n, err := p.or()
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
+	p.whole = n
 	if p.space(); p.at < len(p.text) {
-		return nil, false, p.fail("the end, 'and' or 'or' is expected")
+		return nil, p.fail("the end, 'and' or 'or' is expected")
 	}
-	return n, p.negated, nil
+	return p, nil
 }
 
 func (p *filterParser[T]) fail(what string) *Error {
@@ -200,10 +203,17 @@ func (p *filterParser[T]) comparison() (node[T], error) {
 	if p.take('(') {
 		return p.function(name)
 	}
+	if path, ok := strings.CutSuffix(name, "/any"); ok {
+		return nil, p.fail("'(' is expected behind '" + clip(path) + "/any'")
+	}
 	f, ok := p.schema.field(name)
 	if !ok {
 		return nil, p.schema.unknown("$filter", name)
 	}
+	if f.Kind == Strings {
+		return nil, unsupported("$filter", "The collection '%s' is asked with any(x:x eq 'value').", f.Path)
+	}
+	p.used = append(p.used, f.Path)
 	at := p.at
 	op := p.word()
 	if op == "in" {
@@ -252,6 +262,9 @@ func (p *filterParser[T]) refused(f Field[T], op string) *Error {
 }
 
 func (p *filterParser[T]) function(name string) (node[T], error) {
+	if path, ok := strings.CutSuffix(name, "/any"); ok {
+		return p.any(path)
+	}
 	if !strings.EqualFold(name, "startswith") {
 		return nil, unsupported("$filter", "The function '%s' is not supported in $filter.", clip(name))
 	}
@@ -263,6 +276,7 @@ func (p *filterParser[T]) function(name string) (node[T], error) {
 	if f.Filter&StartsWith == 0 {
 		return nil, p.refused(f, "startsWith")
 	}
+	p.used = append(p.used, f.Path)
 	if !p.take(',') {
 		return nil, p.fail("',' is expected")
 	}
@@ -290,6 +304,59 @@ func (p *filterParser[T]) function(name string) (node[T], error) {
 		return func(r T) truth { return truthOf(n(r) != yes) }, nil
 	}
 	return nil, p.fail("true or false is expected")
+}
+
+// any reads what stands behind "path/any(": x:x eq 'text' { or x eq 'text' } ")" (OData 4.01, Part 2, section 5.1.1.13.1).
+func (p *filterParser[T]) any(path string) (node[T], error) {
+	f, ok := p.schema.field(path)
+	switch {
+	case !ok:
+		return nil, p.schema.unknown("$filter", path)
+	case f.Filter&Any == 0:
+		return nil, p.refused(f, "any")
+	}
+	p.used = append(p.used, f.Path)
+	name, first, ok := strings.Cut(p.word(), ":")
+	if !ok || name == "" {
+		return nil, p.fail("a variable and ':' are expected")
+	}
+	if first == "" {
+		first = p.word()
+	}
+	wanted := map[string]bool{}
+	for {
+		if first != name {
+			return nil, p.fail("'" + clip(name) + "' is expected")
+		}
+		if p.word() != "eq" {
+			return nil, p.fail("'eq' is expected")
+		}
+		v, err := p.literal(Field[T]{Path: f.Path}, false)
+		if err != nil {
+			return nil, err
+		}
+		if p.terms++; p.terms > maxTerms {
+			return nil, p.fail("more than " + strconv.Itoa(maxTerms) + " comparisons")
+		}
+		text, _ := v.(string) // a literal of the kind String
+		wanted[strings.ToLower(text)] = true
+		if p.take(')') {
+			break
+		}
+		if p.word() != "or" {
+			return nil, p.fail("')' or 'or' is expected")
+		}
+		first = p.word()
+	}
+	return func(r T) truth {
+		have, _ := f.Value(r).([]string)
+		for _, text := range have {
+			if wanted[strings.ToLower(text)] {
+				return yes
+			}
+		}
+		return no
+	}, nil
 }
 
 func (p *filterParser[T]) in(f Field[T]) (node[T], error) {

@@ -38,10 +38,11 @@ const (
 type Kind uint8
 
 const (
-	String Kind = iota // a Go string; compared without letter case, as Graph's directory does
-	Bool               // a Go bool
-	Int                // a Go int
-	Time               // a time.Time; written as 2026-11-23 or 2026-11-23T09:30:00Z, without quotes
+	String  Kind = iota // a Go string; compared without letter case, as Graph's directory does
+	Bool                // a Go bool
+	Int                 // a Go int
+	Time                // a time.Time; written as 2026-11-23 or 2026-11-23T09:30:00Z, without quotes
+	Strings             // a []string; asked with any(x:x eq 'text' or …) alone
 )
 
 // Operators is a set of what $filter may do with a field.
@@ -56,6 +57,7 @@ const (
 	LessEqual
 	In
 	StartsWith
+	Any // of a collection: any(x:x eq 'text' or …)
 
 	// Ordered is every comparison by order.
 	Ordered = Greater | GreaterEqual | Less | LessEqual
@@ -120,6 +122,8 @@ type Query[T any] struct {
 	Count bool
 	// Negated tells that $filter uses "ne" or "not".
 	Negated bool
+	// used are the fields that $filter speaks of.
+	used []string
 	// Filtered and Ordered tell that $filter and $orderby were given.
 	Filtered, Ordered bool
 
@@ -138,6 +142,9 @@ type key[T any] struct {
 	field Field[T]
 	desc  bool
 }
+
+// Uses reports whether $filter speaks of the field at path.
+func (q *Query[T]) Uses(path string) bool { return slices.Contains(q.used, path) }
 
 // Page is one page of rows.
 type Page[T any] struct {
@@ -160,9 +167,11 @@ func (s *Schema[T]) Parse(raw string) (*Query[T], error) {
 	for _, o := range options {
 		switch o.name {
 		case "$filter":
-			if q.filter, q.Negated, err = s.parseFilter(o.value); err != nil {
+			p, err := s.parseFilter(o.value)
+			if err != nil {
 				return nil, err
 			}
+			q.filter, q.Negated, q.used = p.whole, p.negated, p.used
 			q.Filtered = true
 		case "$orderby":
 			if q.order, err = s.parseOrder(o.value); err != nil {

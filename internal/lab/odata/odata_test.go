@@ -25,11 +25,12 @@ var start = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
 func schema() Schema[row] {
 	return Schema[row]{
 		Resource: "microsoft.graph.row", Key: []byte("k"), ID: func(r row) string { return r.id },
-		Page: 2, MaxPage: 5, Default: "since desc", Properties: []string{"id", "name", "status", "secret"},
+		Page: 2, MaxPage: 5, Default: "since desc", Properties: []string{"id", "name", "status", "secret", "tags"},
 		Fields: []Field[row]{
 			{Path: "id", Filter: Equal | In, Order: true, Value: func(r row) any { return r.id }},
 			{Path: "name", Filter: Equal | NotEqual | StartsWith | In | GreaterEqual, Order: true, Value: func(r row) any { return r.name }},
 			{Path: "status/errorCode", Kind: Int, Filter: Equal | NotEqual | Ordered | In, Order: true, Value: func(r row) any { return r.code }},
+			{Path: "tags", Kind: Strings, Filter: Any, Value: func(r row) any { return []string{r.id, "all"} }},
 			{Path: "on", Kind: Bool, Filter: Equal, Order: true, Value: func(r row) any { return r.on }},
 			{Path: "since", Kind: Time, Filter: Equal | Ordered, Order: true, Value: func(r row) any { return r.since }},
 		},

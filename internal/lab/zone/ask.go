@@ -19,14 +19,14 @@ const (
 )
 
 // ask puts both questions to the server.
-func (z *Zone) ask(ctx context.Context, name string) (Answer, error) {
+func ask(ctx context.Context, server, name string) (Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	var a Answer
 	for _, t := range []uint16{dns.TypeTXT, dns.TypeMX} {
-		m, err := z.exchange(ctx, name, t)
+		m, err := exchange(ctx, server, name, t)
 		if err != nil {
-			return Answer{}, fmt.Errorf("ask %s for %s of %q: %w", z.server, dns.TypeToString[t], name, err)
+			return Answer{}, fmt.Errorf("ask %s for %s of %q: %w", server, dns.TypeToString[t], name, err)
 		}
 		a.take(m, dns.Fqdn(name), t)
 	}
@@ -34,7 +34,7 @@ func (z *Zone) ask(ctx context.Context, name string) (Answer, error) {
 }
 
 // exchange asks by UDP, and by TCP when the answer was cut off (RFC 7766, section 5).
-func (z *Zone) exchange(ctx context.Context, name string, t uint16) (*dns.Msg, error) {
+func exchange(ctx context.Context, server, name string, t uint16) (*dns.Msg, error) {
 	q := new(dns.Msg)
 	q.SetQuestion(dns.Fqdn(name), t)
 	q.SetEdns0(udpBytes, false)
@@ -42,7 +42,7 @@ func (z *Zone) exchange(ctx context.Context, name string, t uint16) (*dns.Msg, e
 	var err error
 	for _, network := range []string{"udp", "tcp"} {
 		c := &dns.Client{Net: network, Timeout: askTime, UDPSize: udpBytes}
-		if m, _, err = c.ExchangeContext(ctx, q, z.server); err != nil {
+		if m, _, err = c.ExchangeContext(ctx, q, server); err != nil {
 			return nil, err
 		}
 		if !m.Truncated {

@@ -19,9 +19,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"unicode/utf8"
 
 	"sekisho/internal/endpoint"
+	"sekisho/internal/finding"
 )
 
 // Limits of the lab's own records; chosen, far above what a rehearsal needs. A text has at most four strings of 255 bytes
@@ -69,13 +71,13 @@ func Parse(name, typ, value string) (Record, error) {
 		return Record{}, err
 	}
 	if !strings.Contains(string(h), ".") {
-		return Record{}, fmt.Errorf("%q is no domain name; write one with a dot, such as contoso.net", name)
+		return Record{}, finding.Fail("zone.name", nil, "value", name)
 	}
 	r := Record{Name: string(h), Type: strings.ToUpper(typ)}
 	switch r.Type {
 	case TXT:
 		if value == "" || len(value) > maxText || !utf8.ValidString(value) || strings.ContainsFunc(value, func(c rune) bool { return c < ' ' || c == 0x7f }) {
-			return Record{}, fmt.Errorf("the text of a TXT record has 1 to %d bytes of UTF-8 without control characters", maxText)
+			return Record{}, finding.Fail("zone.text", nil, "limit", strconv.Itoa(maxText))
 		}
 		r.Value = value
 	case MX:
@@ -84,12 +86,12 @@ func Parse(name, typ, value string) (Record, error) {
 		if len(words) == 2 {
 			n, err := strconv.ParseUint(words[0], 10, 16)
 			if err != nil {
-				return Record{}, fmt.Errorf("%q is no preference of an MX record; write a number from 0 to 65535", words[0])
+				return Record{}, finding.Fail("zone.preference", nil, "value", clip(words[0]))
 			}
 			r.Preference, words = uint16(n), words[1:]
 		}
 		if len(words) != 1 {
-			return Record{}, fmt.Errorf("%q is no value of an MX record; write the mail exchange, or its preference and it", value)
+			return Record{}, finding.Fail("zone.exchange", nil, "value", clip(value))
 		}
 		exchange, err := endpoint.ParseHost(strings.TrimSuffix(words[0], "."))
 		if err != nil {
@@ -97,7 +99,7 @@ func Parse(name, typ, value string) (Record, error) {
 		}
 		r.Value = string(exchange)
 	default:
-		return Record{}, fmt.Errorf("%q is no type that the lab's DNS knows; write TXT or MX", typ)
+		return Record{}, finding.Fail("zone.type", nil, "value", clip(typ))
 	}
 	return r, nil
 }
@@ -117,27 +119,77 @@ type Keeper interface {
 // Zone answers. Obtain it from New. Safe for concurrent use.
 type Zone struct {
 	keeper Keeper
-	server string
+	server atomic.Pointer[string]
 }
 
 // New returns a zone over the records that keeper holds. server, "" or the address and port of a DNS server on loopback,
 // is asked in place of them; an address elsewhere is an error, because the lab speaks with nobody outside.
 func New(keeper Keeper, server string) (*Zone, error) {
-	if server != "" {
-		a, err := netip.ParseAddrPort(server)
-		if err != nil {
-			return nil, fmt.Errorf("%q is no address with a port; write one such as 127.0.0.1:5353", server)
-		}
-		if !a.Addr().Unmap().IsLoopback() || a.Port() == 0 {
-			return nil, fmt.Errorf("%q is not on loopback; the lab asks no server outside this machine", server)
-		}
-		server = a.String()
+	server, err := ParseServer(server)
+	if err != nil {
+		return nil, err
 	}
-	return &Zone{keeper, server}, nil
+	z := &Zone{keeper: keeper}
+	z.server.Store(&server)
+	return z, nil
+}
+
+// ParseServer checks the address and port of a DNS server on loopback; "" stands for the lab's own records.
+func ParseServer(text string) (string, error) {
+	if text == "" {
+		return "", nil
+	}
+	a, err := netip.ParseAddrPort(text)
+	switch {
+	case err != nil || a.Port() == 0:
+		return "", finding.Fail("zone.server", nil, "value", clip(text))
+	case !a.Addr().Unmap().IsLoopback():
+		return "", finding.Fail("zone.outside", nil, "value", a.String())
+	}
+	return a.String(), nil
+}
+
+// Where the server is in the lab's state.
+const (
+	serverKind = "dns-server"
+	serverKey  = "address"
+)
+
+// Use asks server from now on (see New), also after a restart that calls Resume.
+func (z *Zone) Use(ctx context.Context, server string) error {
+	server, err := ParseServer(server)
+	if err != nil {
+		return err
+	}
+	if err := z.keeper.Put(ctx, serverKind, serverKey, []byte(server)); err != nil {
+		return err
+	}
+	z.server.Store(&server)
+	return nil
+}
+
+// Resume asks the server again that Use was last told.
+func (z *Zone) Resume(ctx context.Context) error {
+	return z.keeper.All(ctx, serverKind, func(_ string, value []byte) error {
+		server, err := ParseServer(string(value))
+		if err != nil {
+			return fmt.Errorf("read the lab's DNS server: %w", err)
+		}
+		z.server.Store(&server)
+		return nil
+	})
+}
+
+// clip keeps what is echoed short.
+func clip(s string) string {
+	if len(s) > 80 {
+		s = s[:80] + "…"
+	}
+	return strings.ToValidUTF8(s, "?")
 }
 
 // Server is the DNS server that is asked; "" when the lab's own records answer.
-func (z *Zone) Server() string { return z.server }
+func (z *Zone) Server() string { return *z.server.Load() }
 
 // Set keeps r. Setting the same record again changes the preference alone.
 func (z *Zone) Set(ctx context.Context, r Record) error {
@@ -146,7 +198,7 @@ func (z *Zone) Set(ctx context.Context, r Record) error {
 		return err
 	}
 	if len(all) >= MaxRecords && !slices.ContainsFunc(all, func(have Record) bool { return have.key() == r.key() }) {
-		return fmt.Errorf("the lab's DNS holds %d records, which is its limit; take some away", len(all))
+		return finding.Fail("zone.full", nil, "limit", strconv.Itoa(MaxRecords))
 	}
 	data, err := json.Marshal(r)
 	if err != nil {
@@ -169,13 +221,13 @@ func (z *Zone) Unset(ctx context.Context, name, typ, value string) ([]Record, er
 		}
 		value = r.Value
 	} else if typ != "" && !strings.EqualFold(typ, TXT) && !strings.EqualFold(typ, MX) {
-		return nil, fmt.Errorf("%q is no type that the lab's DNS knows; write TXT or MX", typ)
+		return nil, finding.Fail("zone.type", nil, "value", clip(typ))
 	}
 	all, err := z.List(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var gone []Record
+	gone := []Record{}
 	for _, r := range all {
 		if r.Name != string(h) || typ != "" && !strings.EqualFold(r.Type, typ) || value != "" && r.Value != value {
 			continue
@@ -216,8 +268,8 @@ type Answer struct {
 // record, has an empty answer. An error means that no answer is known: the server said nothing within 5 s (see ask), or
 // the state cannot be read.
 func (z *Zone) Lookup(ctx context.Context, name string) (Answer, error) {
-	if z.server != "" {
-		return z.ask(ctx, name)
+	if server := z.Server(); server != "" {
+		return ask(ctx, server, name)
 	}
 	all, err := z.List(ctx)
 	if err != nil {
