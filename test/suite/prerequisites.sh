@@ -11,6 +11,7 @@ certutil   libnss3-tools   the root certificates of the browser tests
 chromium   chromium        the browser tests
 h2load     nghttp2-client  the test with the HTTP/2 client of nghttp2
 squid      squid-openssl   the comparison with Squid
+dnsmasq    dnsmasq-base    the test with a real name server
 haproxy    haproxy         the comparison with HAProxy
 h2load     nghttp2-client  the tests with nghttp and h2load
 mitmdump   mitmproxy       the comparison with mitmproxy

@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -177,7 +178,11 @@ func (x *exchange) fail(f *failure) {
 
 // answer writes v as JSON.
 func (x *exchange) answer(status int, v any) {
-	data, err := json.Marshal(v)
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false) // links stay readable; nobody takes the answer for a page (nosniff)
+	err := e.Encode(v)
+	data := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 	if err != nil { // nothing that is answered can fail: texts, numbers, truths, times
 		status, data = http.StatusServiceUnavailable, []byte(`{"error":{"code":"serviceNotAvailable","message":"The answer could not be encoded."}}`)
 	}
