@@ -18,19 +18,22 @@ const (
 	maxAnswers = 64 // records taken of one answer
 )
 
-// ask puts both questions to the server.
+// ask puts both questions to the server. One that has no answer does not take the other's away: servers that know one record
+// alone, and ask nobody else, refuse the rest.
 func ask(ctx context.Context, server, name string) (Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	var a Answer
+	var errs []error
 	for _, t := range []uint16{dns.TypeTXT, dns.TypeMX} {
 		m, err := exchange(ctx, server, name, t)
 		if err != nil {
-			return Answer{}, fmt.Errorf("ask %s for %s of %q: %w", server, dns.TypeToString[t], name, err)
+			errs = append(errs, fmt.Errorf("ask %s for %s of %q: %w", server, dns.TypeToString[t], name, err))
+			continue
 		}
 		a.take(m, dns.Fqdn(name), t)
 	}
-	return a, nil
+	return a, errors.Join(errs...)
 }
 
 // exchange asks by UDP, and by TCP when the answer was cut off (RFC 7766, section 5).

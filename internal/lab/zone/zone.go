@@ -265,8 +265,8 @@ type Answer struct {
 }
 
 // Lookup asks for the TXT and MX records of name, which must be in normal form. A name that does not exist, or has no such
-// record, has an empty answer. An error means that no answer is known: the server said nothing within 5 s (see ask), or
-// the state cannot be read.
+// record, has an empty answer. An error means that not everything is known: the server said nothing within 5 s to a question
+// (see ask), or the state cannot be read; what is known stands in the answer all the same.
 func (z *Zone) Lookup(ctx context.Context, name string) (Answer, error) {
 	if server := z.Server(); server != "" {
 		return ask(ctx, server, name)

@@ -219,6 +219,12 @@ func TestAsksAServer(t *testing.T) {
 		switch name {
 		case "broken.net.":
 			m.Rcode = dns.RcodeServerFailure
+		case "half.net.": // a server that knows one record and refuses everything else
+			if q.Question[0].Qtype == dns.TypeTXT {
+				m.Answer = append(m.Answer, rr(t, `half.net. 60 IN TXT "MS=ms1"`))
+			} else {
+				m.Rcode = dns.RcodeRefused
+			}
 		case "other.net.":
 			m.Question[0].Name = "another.net."
 		case "forged.net.":
@@ -257,6 +263,9 @@ func TestAsksAServer(t *testing.T) {
 		if a, err := z.Lookup(t.Context(), name); err != nil || !cmp.Equal(a, want) {
 			t.Errorf("%s: %+v %v", name, a, err)
 		}
+	}
+	if a, err := z.Lookup(t.Context(), "half.net"); err == nil || !strings.Contains(err.Error(), "REFUSED") || !cmp.Equal(a, Answer{Texts: []string{"MS=ms1"}}) {
+		t.Errorf("half an answer: %+v %v", a, err)
 	}
 	if a, err := z.Lookup(t.Context(), "long.net"); err != nil || len(a.Texts) != 40 {
 		t.Errorf("over TCP: %d texts, %v", len(a.Texts), err)
