@@ -250,6 +250,32 @@ func TestGraphGroups(t *testing.T) {
 	g.refused(404, "Request_ResourceNotFound", "GET", "groups/"+id, "")
 }
 
+// A domain goes although applications, service principals and policies were described by its name, and does not take them
+// to whoever verifies it next.
+func TestGraphDomainGoes(t *testing.T) {
+	w := openWorld(t, Options{})
+	g := asService(t, w, "fabrikam.com")
+	g.refused(400, "Request_BadRequest", "DELETE", "domains/fabrikam.com", "")
+	for _, name := range []string{"bob", "dave"} {
+		g.want(204, "PATCH", "users('"+name+"@fabrikam.com')", `{"userPrincipalName":"`+name+`@fabrikam.onmicrosoft.com"}`)
+	}
+	g.want(204, "PATCH", "domains/fabrikam.onmicrosoft.com", `{"isDefault":true}`)
+	g.want(204, "DELETE", "domains/fabrikam.com", "")
+	if r := clientCredentials(t, g.c, "fabrikam.com"); r.StatusCode == 200 {
+		t.Error("the domain names the tenant still")
+	}
+	if names := ids(asService(t, w, FabrikamTenant).want(200, "GET", "servicePrincipals", ""), "displayName"); len(names) < 4 {
+		t.Errorf("principals %v", names)
+	}
+	asPerson(t, w, FabrikamTenant, "bob@fabrikam.onmicrosoft.com", BobPassword, "User.Read").want(200, "GET", "me", "")
+	contoso := asService(t, w, "contoso.com")
+	if got := ids(contoso.want(200, "GET", "policies/crossTenantAccessPolicy/partners", ""), "tenantId"); len(got) != 1 || got[0] != FabrikamTenant {
+		t.Errorf("partners %v", got)
+	}
+	contoso.want(201, "POST", "domains", `{"id":"fabrikam.com"}`)
+	contoso.refused(415, "Request_BadRequest", "POST", "domains", `{"id":"x.example"}`, "Content-Encoding", "gzip")
+}
+
 // A domain is added, proven by a record, becomes the default one, carries people at once, and stays while it does.
 func TestGraphDomains(t *testing.T) {
 	for _, kind := range []string{zone.TXT, zone.MX} {

@@ -145,6 +145,7 @@ func (b *builder) policies(d *Draft) {
 				if _, twice := p.Partners[of.ID]; twice || of == t {
 					b.bad(path+".tenant", "taken", "value", partner.Tenant, "other", p.ID)
 				}
+				partner.Tenant = of.ID // which stays when the domain goes
 				p.Partners[of.ID] = b.rule(path, of, RuleEntry{partner.Access, partner.Users, partner.Groups, partner.Applications})
 			}
 			t.Policies = append(t.Policies, p)

@@ -88,6 +88,9 @@ func (b *builder) application(path string, e *ApplicationEntry) {
 		b.bad(path+".home", "unknown-tenant", "value", e.Home)
 	}
 	a.Home = home
+	if ok {
+		e.Home = home.ID // which stays when the domain goes
+	}
 	for i, p := range e.Principals {
 		b.principal(at(path, "principals", i), a, p)
 	}
@@ -153,6 +156,7 @@ func (b *builder) principal(path string, a *Application, e *PrincipalEntry) {
 	if !a.MultiTenant && t != a.Home {
 		b.bad(path+".tenant", "single-tenant", "value", a.Name, "tenant", t.Name)
 	}
+	e.Tenant = t.ID
 	a.Principals[t.ID] = b.id(path+".id", &e.ID, a.ID, t.ID)
 	c := consent{people: map[string]bool{}}
 	switch choice(b, path+".consent", e.Consent, ConsentEverybody, ConsentUsers, ConsentNone) {

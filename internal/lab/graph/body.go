@@ -26,6 +26,10 @@ type body map[string]json.RawMessage
 func (x *exchange) read(known ...string) (body, *failure) {
 	unreadable := &failure{status: http.StatusBadRequest, code: "BadRequest",
 		text: "Unable to read JSON request payload. Please ensure Content-Type header is set and payload is of valid JSON format."}
+	// The clients of Microsoft Graph compress, and send again what it was when they are told so (RFC 9110, section 15.5.16).
+	if c := x.r.Header.Get("Content-Encoding"); c != "" && !strings.EqualFold(c, "identity") {
+		return nil, &failure{status: http.StatusUnsupportedMediaType, code: codeBad, text: "The lab reads request bodies without Content-Encoding alone."}
+	}
 	if kind, _, err := mime.ParseMediaType(x.r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
 		return nil, bad("Write requests (excluding DELETE) must contain the Content-Type header declaration, and it must be application/json.")
 	}

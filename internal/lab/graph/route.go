@@ -165,13 +165,18 @@ func match(path string, segments []string) (keys []string, ok bool) {
 	return keys, i == len(segments)
 }
 
-// keySegments divides the form applications(appId='…') of a path in two: "applications", "appId='…'" (Microsoft, "Get
-// application").
+// keySegments divides the forms users('…') and applications(appId='…') of a path in two: "users", "…" and "applications",
+// "appId='…'" (OData 4.01, Part 2, section 4.3.1; Microsoft, "Get application").
 func keySegments(path []string) []string {
 	var out []string
 	for _, segment := range path {
 		name, key, ok := strings.Cut(segment, "(")
-		if ok && name != "" && strings.HasSuffix(key, "')") && strings.Contains(key, "='") {
+		switch {
+		case !ok || name == "" || !strings.HasSuffix(key, "')"):
+		case strings.HasPrefix(key, "'") && len(key) > 3:
+			out = append(out, name, strings.ReplaceAll(key[1:len(key)-2], "''", "'"))
+			continue
+		case strings.Contains(key, "='"):
 			out = append(out, name, strings.TrimSuffix(key, ")"))
 			continue
 		}
