@@ -230,6 +230,13 @@ func TestGraphGroups(t *testing.T) {
 	if kinds := strings.Join(ids(members, "@odata.type"), " "); strings.Count(kinds, "user") != 2 || strings.Count(kinds, "#microsoft.graph.group") != 1 {
 		t.Errorf("members %v", kinds)
 	}
+	chosen := g.want(200, "GET", "groups/"+ContosoStaff+"/members?$select=userPrincipalName,securityEnabled", "")["value"].([]any)
+	for _, one := range chosen {
+		m := one.(map[string]any)
+		if _, group := m["securityEnabled"]; len(m) != 2 || group != (m["@odata.type"] == "#microsoft.graph.group") {
+			t.Errorf("selected of a member: %v", m)
+		}
+	}
 	made := g.want(201, "POST", "groups", `{"displayName":"Lab Testers","mailEnabled":false,"mailNickname":"testers","securityEnabled":true}`)
 	id, _ := made["id"].(string)
 	const alice = "7d0c2b1e-5a34-4f68-9c1b-2e3d4f5a6b01"

@@ -43,10 +43,18 @@ func (w *view[T]) pick(v T, chosen []string) map[string]any {
 	}
 	out := map[string]any{}
 	for _, name := range chosen {
-		out[name] = all[name]
+		if value, ok := all[name]; ok { // of mixed kinds, each shows what it has
+			out[name] = value
+		}
+	}
+	if kind, ok := all[typeProperty]; ok {
+		out[typeProperty] = kind
 	}
 	return out
 }
+
+// typeProperty tells the kind of a resource where several kinds are mixed.
+const typeProperty = "@odata.type"
 
 // eventual reports whether the request asks for the index that counts and searches.
 func (x *exchange) eventual() bool {

@@ -17,6 +17,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"sekisho/internal/lab/directory"
@@ -45,8 +46,9 @@ type Options struct {
 // Service answers. Obtain it from New. Safe for concurrent use.
 type Service struct {
 	Options
-	routes []route
-	views  views
+	routes  []route
+	views   views
+	hashing sync.Mutex // one password at a time
 }
 
 // New returns a service. Its $skiptokens are good for its own lifetime.

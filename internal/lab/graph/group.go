@@ -74,17 +74,20 @@ func memberView(key []byte) *view[memberRow] {
 		var out map[string]any
 		kind := groups.kind
 		if m.user != nil {
-			out, kind = users.pick(m.user, nil), users.kind
+			out, kind = users.show(m.user), users.kind
 		} else {
-			out = groups.pick(m.group, nil)
+			out = groups.show(m.group)
 		}
-		out["@odata.type"] = kind
+		out[typeProperty] = kind
 		return out
 	}
-	w := &view[memberRow]{show: show, advanced: true}
+	properties := slices.Concat(users.Properties, groups.Properties)
+	slices.Sort(properties)
+	// Without $select a group shows all that it has, and an account its standard properties.
+	w := &view[memberRow]{show: show, advanced: true, standard: slices.Concat(users.standard, groups.Properties)}
 	w.Schema = odata.Schema[memberRow]{
 		Resource: "microsoft.graph.directoryObject", Key: key, Page: directoryPage, MaxPage: directoryMaxPage, ID: memberRow.id,
-		Properties: []string{"displayName", "id"},
+		Properties: slices.Compact(properties),
 		Fields: []odata.Field[memberRow]{
 			{Path: "id", Filter: odata.Equal | odata.In, Value: func(m memberRow) any { return m.id() }},
 			{Path: "displayName", Filter: odata.Equal | odata.In | odata.StartsWith, Order: true, Value: memberRow.name},

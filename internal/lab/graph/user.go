@@ -190,7 +190,9 @@ func (x *exchange) write(e *directory.UserEntry, b body) *failure {
 		if !strong(password) {
 			return invalid("passwordProfile", "The specified password does not comply with password complexity requirements. Please provide a different password.")
 		}
+		x.s.hashing.Lock() // each takes 19 MiB
 		e.SetPassword(password)
+		x.s.hashing.Unlock()
 	} else if e.Hash == "" {
 		return invalid("passwordProfile", "A value is required for property 'password' of resource 'User'.")
 	}
