@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sekisho/internal/signinlog"
 )
 
 // An application is registered, gets a secret, is known in the tenant, signs in, and loses all of it again.
@@ -173,6 +175,23 @@ func TestGraphSignIns(t *testing.T) {
 		t.Errorf("service principals %v", principals)
 	}
 	g.refused(400, "Request_UnsupportedQuery", "GET", "auditLogs/signIns?$filter=riskState%20eq%20'none'", "")
+	// The program's own reader of real tenants' logs reads the lab's, too.
+	for _, beta := range []bool{false, true} {
+		reader := &signinlog.Graph{Client: g.c, Beta: beta, Credential: signinlog.Credential{
+			Tenant: "contoso.com", Application: ServiceApplication, Secret: ServiceSecret,
+		}}
+		rows, more, err := reader.SignIns(t.Context(), now.Add(-time.Hour), now.Add(time.Hour), 0)
+		masked := 0
+		for _, r := range rows {
+			if r.Blocked() && r.UserName == "{PII Removed}@fabrikam.com" && r.UserID == "00000000-0000-0000-0000-000000000000" &&
+				(!beta || r.TargetTenant == FabrikamTenant) {
+				masked++
+			}
+		}
+		if least := map[bool]int{false: 2, true: 3}[beta]; err != nil || more || len(rows) < least || masked != 1 {
+			t.Errorf("beta %v: %d rows, %d masked, more %v, %v", beta, len(rows), masked, more, err)
+		}
+	}
 	// Nobody else sees them.
 	if got := ids(asService(t, w, "northwindtraders.com").want(200, "GET", "auditLogs/signIns", ""), "id"); len(got) != 0 {
 		t.Errorf("northwind sees %v", got)
