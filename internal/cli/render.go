@@ -114,6 +114,7 @@ func (a *app) renderTargetCommand(t render.Target) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		in.Root = func() []byte { return a.gatewayRoot(*lab) }
 		result, err := render.Render(t, in, options)
 		if err != nil {
 			return err
@@ -208,6 +209,22 @@ func (a *app) renderInput(lab bool, since string) (render.Input, error) {
 	in.Language = a.printer.Language()
 	in.Communities = a.communities(settings, program)
 	return in, nil
+}
+
+// gatewayRoot is the root certificate of the gateway whose data is here, PEM; nil where there is none.
+func (a *app) gatewayRoot(lab bool) []byte {
+	folder, err := a.dataFolder()
+	if lab {
+		folder, err = a.labFolder()
+	}
+	if err != nil {
+		return nil
+	}
+	authority, err := node.ShowAuthority(folder)
+	if err != nil {
+		return nil
+	}
+	return authority.RootPEM
 }
 
 // communities chooses those of a route filter for the features in use.

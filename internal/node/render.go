@@ -122,7 +122,7 @@ func RenderSide(c *config.Config, d Dated) (render.Input, finding.List) {
 
 // toldElsewhere are targets whose lines an impact leaves out: the PAC file has a renderer of its own, tables are told by the
 // rules, lists by the feeds; and of devices nobody has all, so that "render TARGET --since" tells each by itself.
-var toldElsewhere = []string{"pac", "json", "csv", "yaml", "xlsx", "edl", "panos", "fortios", "nftables", "ipset", "windows", "azure", "fiddler", "squid"}
+var toldElsewhere = []string{"pac", "json", "csv", "yaml", "xlsx", "edl", "panos", "fortios", "nftables", "ipset", "windows", "azure", "fiddler", "squid", "client"}
 
 // renderLines makes the targets renderers of an impact. The PAC file has a renderer of its own.
 func renderLines(c *config.Config) []impact.Renderer {
@@ -159,6 +159,7 @@ func (n *Node) rendered(tags *feedTags) func() render.Current {
 			return render.Current{}
 		}
 		in := renderInput(b.config, b.edition.Program, tags.of(b.edition.Catalog), n.gatewayAt, n.operationsAt)
+		in.Root = b.authority.RootPEM
 		in.Communities = func(m365 bool) ([]bgp.Community, error) {
 			return Communities(b.config, n.options.Data, b.edition.Program, m365, n.options.Now())
 		}

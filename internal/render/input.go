@@ -32,6 +32,9 @@ type Input struct {
 	PACURL      string
 	RootURL     string
 	GatewayNets []netip.Prefix
+	// Root returns the root certificate of the gateways, PEM: what devices must trust where TLS is inspected. nil, or of
+	// nothing: not known.
+	Root func() []byte
 	// Communities returns the BGP communities that a route filter needs for the features in use, those of Microsoft 365
 	// only when asked; nil: nobody can tell.
 	Communities func(m365 bool) ([]bgp.Community, error)

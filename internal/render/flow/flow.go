@@ -183,7 +183,7 @@ func addresses(option string, list []string, out *[]netip.Prefix) error {
 		}
 		*out = append(*out, prefix)
 	}
-	v4, v6 := aggregate(*out)
+	v4, v6 := Aggregate(*out)
 	*out = append(v4, v6...)
 	if len(*out) == 0 {
 		*out = nil

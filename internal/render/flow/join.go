@@ -50,7 +50,7 @@ func (b *builder) flows() {
 	for _, f := range at {
 		slices.SortFunc(f.Names, byText)
 		slices.Sort(f.Tags)
-		f.V4, f.V6 = aggregate(f.V4)
+		f.V4, f.V6 = Aggregate(f.V4)
 	}
 	for _, f := range at {
 		for _, g := range at {
@@ -94,8 +94,8 @@ func (b *builder) withoutChildren() map[nameKey]endpoint.Ports {
 	return out
 }
 
-// aggregate returns the fewest prefixes that cover exactly the addresses of list, by family, sorted.
-func aggregate(list []netip.Prefix) (v4, v6 []netip.Prefix) {
+// Aggregate returns the fewest prefixes that cover exactly the addresses of list, by family, sorted.
+func Aggregate(list []netip.Prefix) (v4, v6 []netip.Prefix) {
 	var b netipx.IPSetBuilder
 	for _, p := range list {
 		b.AddPrefix(p)

@@ -56,8 +56,8 @@ func TestPrefixesAreJoinedExactly(t *testing.T) {
 	}
 	for range 500 {
 		list := some()
-		v4, _ := aggregate(list)
-		wider, _ := aggregate(some())
+		v4, _ := Aggregate(list)
+		wider, _ := Aggregate(some())
 		left := uncovered(v4, wider)
 		for i := range 256 {
 			a := netip.AddrFrom4([4]byte{192, 0, 2, byte(i)})

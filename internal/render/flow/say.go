@@ -21,9 +21,13 @@ type Page struct {
 // String is the page in one line.
 func (p Page) String() string { return p.Title + ", " + p.URL + ", read " + p.Read }
 
-// Unverified are the lines that head an output whose syntax nobody here can check.
+// Unverified are the lines that head an output whose syntax nobody here can check. Without pages the output names them beside
+// what follows them.
 func Unverified(pages ...Page) []string {
-	out := []string{"SYNTAX NOT VERIFIED: no reader of this form was at hand. Try it on a device that nobody depends on. It follows:"}
+	out := []string{"SYNTAX NOT VERIFIED: no reader of this form was at hand. Try it on a device that nobody depends on."}
+	if len(pages) > 0 {
+		out[0] += " It follows:"
+	}
 	for _, p := range pages {
 		out = append(out, "  "+p.String())
 	}

@@ -6,6 +6,7 @@ import (
 	"sekisho/internal/render"
 	"sekisho/internal/render/autoconfig"
 	"sekisho/internal/render/azure"
+	"sekisho/internal/render/client"
 	"sekisho/internal/render/edl"
 	"sekisho/internal/render/fiddler"
 	"sekisho/internal/render/fortios"
@@ -35,5 +36,6 @@ func All() []render.Target {
 		azure.Target{},
 		fiddler.Target{},
 		squid.Target{},
+		client.Target{},
 	}
 }

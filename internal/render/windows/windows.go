@@ -94,34 +94,54 @@ func rules(p *flow.Plan, most int) []flow.Object {
 	var out []flow.Object
 	for _, f := range p.Flows {
 		for _, proto := range []endpoint.Proto{endpoint.TCP, endpoint.UDP} {
-			ports := ports(f.Ports, proto)
-			if ports == "" {
+			if ports(f.Ports, proto) == "" {
 				continue
 			}
 			n := 0
 			for chunk := range slices.Chunk(f.Prefixes(), most) {
 				n++
-				out = append(out, rule(p, f, proto, ports, chunk, n))
+				out = append(out, rule(p, f, proto, chunk, n))
 			}
 		}
 	}
 	return out
 }
 
-func rule(p *flow.Plan, f flow.Flow, proto endpoint.Proto, ports string, remote []netip.Prefix, n int) flow.Object {
-	name := "sekisho-" + f.Name() + "-" + proto.String() + "-" + strconv.Itoa(n)
-	direction, port, own := "Outbound", "-RemotePort", p.Sources
+func rule(p *flow.Plan, f flow.Flow, proto endpoint.Proto, remote []netip.Prefix, n int) flow.Object {
+	r := Rule{Name: "sekisho-" + f.Name() + "-" + proto.String() + "-" + strconv.Itoa(n), Group: "Sekisho", Proto: proto, Ports: f.Ports, Local: p.Sources, Remote: remote}
 	if f.Direction == catalog.Inbound {
-		direction, port, own = "Inbound", "-LocalPort", p.Targets
+		r.Inbound, r.Local = true, p.Targets
+	}
+	return flow.Object{ID: r.Name, Text: r.Command(), Remove: "Remove-NetFirewallRule -Name '" + r.Name + "' -ErrorAction SilentlyContinue\n"}
+}
+
+// Rule is one rule of the Windows firewall. Its zero value is an outbound rule that allows, and is for nothing.
+type Rule struct {
+	Name, Group string // neither holds a quote
+	Inbound     bool
+	Block       bool // a rule that blocks goes before every rule that allows
+	Proto       endpoint.Proto
+	Ports       endpoint.Ports // those of Proto are used: remote ports, of an inbound rule our own
+	Local       []netip.Prefix // our own addresses; nil: any
+	Remote      []netip.Prefix // at least one
+}
+
+// Command is the command that makes the rule, in one line.
+func (r Rule) Command() string {
+	direction, port, action := "Outbound", "-RemotePort", "Allow"
+	if r.Inbound {
+		direction, port = "Inbound", "-LocalPort"
+	}
+	if r.Block {
+		action = "Block"
 	}
 	local := ""
-	if len(own) > 0 {
-		local = " -LocalAddress " + list(own)
+	if len(r.Local) > 0 {
+		local = " -LocalAddress " + list(r.Local)
 	}
-	text := "New-NetFirewallRule -Name '" + name + "' -DisplayName '" + name + "' -Group 'Sekisho' -Direction " + direction +
-		" -Action Allow -Enabled True -Profile Any -Protocol " + strings.ToUpper(proto.String()) + " " + port + " " + ports + local +
-		" -RemoteAddress " + list(remote) + " | Out-Null\n"
-	return flow.Object{ID: name, Text: text, Remove: "Remove-NetFirewallRule -Name '" + name + "' -ErrorAction SilentlyContinue\n"}
+	return "New-NetFirewallRule -Name '" + r.Name + "' -DisplayName '" + r.Name + "' -Group '" + r.Group + "' -Direction " + direction +
+		" -Action " + action + " -Enabled True -Profile Any -Protocol " + strings.ToUpper(r.Proto.String()) + " " + port + " " + ports(r.Ports, r.Proto) + local +
+		" -RemoteAddress " + list(r.Remote) + " | Out-Null\n"
 }
 
 // list is a PowerShell array of prefixes. They hold nothing that a string in single quotes would have to escape.
