@@ -10,12 +10,14 @@ import (
 	"sekisho/internal/endpoint"
 	"sekisho/internal/render"
 	"sekisho/internal/render/flow"
+	"sekisho/internal/render/stamp"
 )
 
 // commands makes the commands of a plan.
 type commands struct {
-	base, query string // of the lists that the target edl has; base "" for objects on the firewall
-	from, to    string // zones
+	base, query string      // of the lists that the target edl has; base "" for objects on the firewall
+	from, to    string      // zones
+	ring        *stamp.Ring // whose headers are set; nil: none are
 
 	list  []flow.Object
 	known map[string]bool
@@ -58,6 +60,9 @@ func (c *commands) objects(p *flow.Plan) ([]flow.Object, []render.File) {
 			}
 		}
 		c.category("sekisho-no-decrypt", kept)
+	}
+	if c.ring != nil {
+		c.signIn(p, c.ring)
 	}
 	for _, f := range p.Flows {
 		c.rules(p, f)

@@ -20,6 +20,7 @@ import (
 	"sekisho/internal/finding"
 	"sekisho/internal/render"
 	"sekisho/internal/render/flow"
+	"sekisho/internal/render/stamp"
 )
 
 var pages = []flow.Page{
@@ -61,6 +62,9 @@ func (Target) Options() []render.Option {
 		render.Option{Name: optionIPs, Kind: render.Number, Default: "50000"},
 		render.Option{Name: optionLists, Kind: render.Number, Default: "30"},
 		render.Option{Name: optionAddresses, Kind: render.Number, Default: "2500"},
+		render.Option{Name: optionHeaders, Kind: render.Flag},
+		stamp.Option(),
+		render.Option{Name: optionValue, Kind: render.Number, Default: "512"},
 	)
 }
 
@@ -104,6 +108,9 @@ func (t Target) Render(in render.Input, m *render.Model) (render.Output, error) 
 		return render.Output{}, err
 	}
 	c.query = query(in.Options)
+	if c.ring, err = ring(in); err != nil {
+		return render.Output{}, err
+	}
 	objects, lists := c.objects(plan)
 	urls, ips, addresses := count(objects, lists)
 	fetched := 0
@@ -121,7 +128,16 @@ func (t Target) Render(in render.Input, m *render.Model) (render.Output, error) 
 	w.WriteString(render.Comment("#", "Paste in configuration mode, without these lines, look at the candidate, commit.",
 		"New rules stand last: move them before the rules that deny. A rule with a category lets the first packets of a connection pass",
 		"until the name is known."))
+	w.WriteString(notes(c.ring))
+	if c.ring != nil {
+		found = append(found, headerFindings()...)
+	}
 	if before := flow.Earlier(in, Device()); before != nil {
+		earlier := *in.Before
+		earlier.Options = in.Options
+		if c.ring, err = ring(earlier); err != nil {
+			c.ring = nil // it set none that could be named: all of today's are new
+		}
 		old, _ := c.objects(before)
 		c.difference(w, old, objects)
 	} else {
