@@ -122,7 +122,7 @@ func RenderSide(c *config.Config, d Dated) (render.Input, finding.List) {
 
 // toldElsewhere are targets whose lines an impact leaves out: the PAC file has a renderer of its own, tables are told by the
 // rules, lists by the feeds; and of devices nobody has all, so that "render TARGET --since" tells each by itself.
-var toldElsewhere = []string{"pac", "json", "csv", "yaml", "xlsx", "edl", "panos", "fortios", "nftables", "ipset", "windows", "azure", "fiddler", "squid", "client"}
+var toldElsewhere = []string{"pac", "json", "csv", "yaml", "xlsx", "edl", "panos", "fortios", "nftables", "ipset", "windows", "azure", "fiddler", "squid", "client", "zscaler"}
 
 // renderLines makes the targets renderers of an impact. The PAC file has a renderer of its own.
 func renderLines(c *config.Config) []impact.Renderer {

@@ -254,6 +254,6 @@ func TestHeadersWantARingThatEnforces(t *testing.T) {
 
 // stamped are the targets that put headers on requests for one ring, with the options that make them do so.
 var (
-	stamped        = []string{"fiddler"}
+	stamped        = []string{"fiddler", "zscaler"}
 	stampedOptions = map[string]map[string][]string{}
 )

@@ -126,3 +126,47 @@ func TestPANOSHeadersAsWritten(t *testing.T) {
 		t.Errorf("a value that does not fit: %v", err)
 	}
 }
+
+// TestZscalerIsToldWhatThePolicySets: the profile is the policy's, what is inspected are exactly the sign-in hosts, and no
+// entry of what is not inspected holds one of them.
+func TestZscalerIsToldWhatThePolicySets(t *testing.T) {
+	t.Parallel()
+	for name, in := range policies(t) {
+		for _, lang := range []string{"ja", "en"} {
+			in.Language = lang
+			golden(t, "zscaler-"+name+"-"+lang, text(must(t, "zscaler", in, nil)))
+		}
+		blocks := [][]string{}
+		for part := range strings.SplitSeq(text(must(t, "zscaler", in, nil)), "\n\n") {
+			var lines []string
+			for line := range strings.Lines(part) {
+				if strings.HasPrefix(line, "    ") {
+					lines = append(lines, strings.TrimSpace(line))
+				}
+			}
+			blocks = append(blocks, lines)
+		}
+		var inspected, never []string
+		for _, b := range blocks {
+			switch {
+			case slices.Contains(b, "login.microsoftonline.com"):
+				inspected = b
+			case slices.Contains(b, "device.login.microsoftonline.com"):
+				never = b
+			}
+		}
+		for _, h := range lookalikes(in) {
+			class := in.Program.Catalog().Classify(h).Class
+			signIn := class == catalog.SignIn || class == catalog.SignInConsumer
+			if slices.Contains(inspected, string(h)) != signIn {
+				t.Errorf("%s: %s is inspected: %v", name, h, !signIn)
+			}
+			if signIn && slices.ContainsFunc(never, func(e string) bool { return e == string(h) || e[0] == '.' && strings.HasSuffix("."+string(h), e) }) {
+				t.Errorf("%s: %s is not inspected", name, h)
+			}
+		}
+		if len(inspected) < 3 || len(never) < 5 {
+			t.Errorf("%s: %v %v", name, inspected, never)
+		}
+	}
+}

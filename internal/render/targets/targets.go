@@ -17,6 +17,7 @@ import (
 	"sekisho/internal/render/rows"
 	"sekisho/internal/render/squid"
 	"sekisho/internal/render/windows"
+	"sekisho/internal/render/zscaler"
 )
 
 // All returns every target, in the order in which they are listed to people.
@@ -37,5 +38,6 @@ func All() []render.Target {
 		fiddler.Target{},
 		squid.Target{},
 		client.Target{},
+		zscaler.Target{},
 	}
 }
