@@ -111,6 +111,22 @@ type wrongInput struct{ error }
 
 func (w wrongInput) Unwrap() error { return w.error }
 
+// failedWork is a problem of work that was asked for rightly, such as a file that cannot be read: exit code 1.
+type failedWork struct{ problem *finding.Problem }
+
+func (f failedWork) Error() string { return f.problem.Error() }
+func (f failedWork) Unwrap() error { return f.problem }
+
+// failed is finding.Fail for work that was asked for rightly.
+func failed(code string, cause error, args ...string) error {
+	err := finding.Fail(code, cause, args...)
+	var problem *finding.Problem
+	if !errors.As(err, &problem) {
+		return err
+	}
+	return failedWork{problem}
+}
+
 // usage words a usage error of this room.
 func (a *app) usage(id string, args ...string) error {
 	return usageError{errors.New(a.t(id, args...))}
@@ -121,6 +137,7 @@ func (a *app) report(command *cobra.Command, err error) int {
 	var problem *finding.Problem
 	var usage usageError
 	var wrong wrongInput
+	var work failedWork
 	switch {
 	case err == nil:
 		return exitDone
@@ -130,6 +147,9 @@ func (a *app) report(command *cobra.Command, err error) int {
 		return exitFailed
 	case errors.As(err, &problem):
 		a.printProblem(problem)
+		if errors.As(err, &work) {
+			return exitFailed
+		}
 		return exitUsage
 	case errors.As(err, &usage):
 		a.printUsageError(command, usage)

@@ -19,7 +19,6 @@ import (
 
 	"sekisho/internal/dnsx"
 	"sekisho/internal/endpoint"
-	"sekisho/internal/finding"
 	"sekisho/internal/node"
 	"sekisho/internal/pac/eval"
 	"sekisho/internal/render"
@@ -189,7 +188,10 @@ func (a *app) pacSource(ctx context.Context, from, ring string, lab bool) (scrip
 		return script{name: out.Files[0].Name, body: out.Files[0].Body}, nil
 	case from == "-":
 		body, err := io.ReadAll(io.LimitReader(a.In, eval.MaxSource+1))
-		return script{name: "stdin", body: body}, err
+		if err != nil {
+			return script{}, failed("cli.pac.unreadable", err, "file", "stdin")
+		}
+		return script{name: "stdin", body: body}, nil
 	case strings.HasPrefix(from, "http://") || strings.HasPrefix(from, "https://"):
 		return fetchScript(ctx, a, from)
 	}
@@ -198,7 +200,7 @@ func (a *app) pacSource(ctx context.Context, from, ring string, lab bool) (scrip
 		return script{}, a.usage("pac.large", "file", from, "max", itoa(eval.MaxSource))
 	}
 	if err != nil {
-		return script{}, finding.Fail("cli.pac.unreadable", err, "file", from)
+		return script{}, failed("cli.pac.unreadable", err, "file", from)
 	}
 	return script{name: from, body: body}, nil
 }
@@ -209,22 +211,22 @@ func fetchScript(ctx context.Context, a *app, from string) (script, error) {
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
 	if err != nil {
-		return script{}, finding.Fail("cli.pac.unreadable", err, "file", from)
+		return script{}, failed("cli.pac.unreadable", err, "file", from)
 	}
 	transport := &http.Transport{Proxy: nil, DisableKeepAlives: true}
 	defer transport.CloseIdleConnections()
 	answer, err := (&http.Client{Transport: transport}).Do(r)
 	if err != nil {
-		return script{}, finding.Fail("cli.pac.unreadable", err, "file", from)
+		return script{}, failed("cli.pac.unreadable", err, "file", from)
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
-		return script{}, finding.Fail("cli.pac.unreadable", fmt.Errorf("status %s", answer.Status), "file", from)
+		return script{}, failed("cli.pac.unreadable", fmt.Errorf("status %s", answer.Status), "file", from)
 	}
 	body, err := io.ReadAll(io.LimitReader(answer.Body, eval.MaxSource+1))
 	switch {
 	case err != nil:
-		return script{}, finding.Fail("cli.pac.unreadable", err, "file", from)
+		return script{}, failed("cli.pac.unreadable", err, "file", from)
 	case len(body) > eval.MaxSource:
 		return script{}, a.usage("pac.large", "file", from, "max", itoa(eval.MaxSource))
 	}
@@ -298,7 +300,7 @@ func (a *app) questions(args []string, lists []string) ([]eval.Question, error) 
 			body, err = readFile(name, importBytes)
 		}
 		if err != nil {
-			return nil, finding.Fail("cli.pac.unreadable", err, "file", name)
+			return nil, failed("cli.pac.unreadable", err, "file", name)
 		}
 		number := 0
 		for line := range bytes.Lines(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))) {

@@ -31,9 +31,32 @@ func (a *app) scriptProblem(ctx context.Context, name string, err error) error {
 func problemText(err error) string {
 	var s *eval.ScriptError
 	if errors.As(err, &s) {
+		if s.Line > 0 {
+			return s.Message + " (" + itoa(s.Line) + ":" + itoa(s.Column) + ")"
+		}
 		return s.Message
 	}
 	return err.Error()
+}
+
+// arguments wants a URL unless a list is given.
+func (f *pacFlags) arguments(c *cobra.Command, args []string) error {
+	if len(f.lists) > 0 {
+		return nil
+	}
+	return cobra.MinimumNArgs(1)(c, args)
+}
+
+// asked is what the flags and arguments of a command that runs one script say: how it is run, what it is asked, and the script.
+func (a *app) asked(ctx context.Context, f *pacFlags, args []string) (o eval.Options, questions []eval.Question, from script, err error) {
+	if o, err = a.pacOptions(ctx, f); err != nil {
+		return o, nil, from, err
+	}
+	if questions, err = a.questions(args, f.lists); err != nil {
+		return o, nil, from, err
+	}
+	from, err = a.pacSource(ctx, f.file, f.ring, f.lab)
+	return named(o, from.name), questions, from, err
 }
 
 // evaluated is one answer.
@@ -54,22 +77,9 @@ func (a *app) pacEvalCommand() *cobra.Command {
 	}
 	f := a.pacFlags(c, true)
 	o := a.outputFlag(c, "table", "json", "jsonl", "csv")
-	c.Args = func(c *cobra.Command, args []string) error {
-		if len(f.lists) > 0 {
-			return nil
-		}
-		return cobra.MinimumNArgs(1)(c, args)
-	}
+	c.Args = f.arguments
 	c.RunE = func(c *cobra.Command, args []string) error {
-		options, err := a.pacOptions(c.Context(), f)
-		if err != nil {
-			return err
-		}
-		questions, err := a.questions(args, f.lists)
-		if err != nil {
-			return err
-		}
-		from, err := a.pacSource(c.Context(), f.file, f.ring, f.lab)
+		options, questions, from, err := a.asked(c.Context(), f, args)
 		if err != nil {
 			return err
 		}
@@ -165,22 +175,9 @@ func (a *app) pacExplainCommand() *cobra.Command {
 	}
 	f := a.pacFlags(c, true)
 	o := a.outputFlag(c, "table", "json", "jsonl")
-	c.Args = func(c *cobra.Command, args []string) error {
-		if len(f.lists) > 0 {
-			return nil
-		}
-		return cobra.MinimumNArgs(1)(c, args)
-	}
+	c.Args = f.arguments
 	c.RunE = func(c *cobra.Command, args []string) error {
-		options, err := a.pacOptions(c.Context(), f)
-		if err != nil {
-			return err
-		}
-		questions, err := a.questions(args, f.lists)
-		if err != nil {
-			return err
-		}
-		from, err := a.pacSource(c.Context(), f.file, f.ring, f.lab)
+		options, questions, from, err := a.asked(c.Context(), f, args)
 		if err != nil {
 			return err
 		}

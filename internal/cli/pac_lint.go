@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"mime"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -33,8 +34,12 @@ func (a *app) pacLintCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		found := append(pac.Lint(from.body), eval.Unreachable(from.body)...)
-		ran, err := eval.Lint(c.Context(), from.body, snapshot)
+		found := pac.Lint(from.body)
+		if newer, ok := eval.Newer(from.body); ok {
+			found = append(slices.DeleteFunc(found, pac.IsWord), newer...)
+		}
+		found = append(found, eval.Unreachable(from.body)...)
+		ran, err := eval.Lint(c.Context(), oneLine(from.name), from.body, snapshot)
 		if err != nil {
 			return err
 		}
@@ -73,6 +78,12 @@ func (a *app) pacLintCommand() *cobra.Command {
 		return nil
 	}
 	return c
+}
+
+// named is o for a script that is called name.
+func named(o eval.Options, name string) eval.Options {
+	o.Name = oneLine(name)
+	return o
 }
 
 // pacDiffCommand asks two scripts the same and prints what they answer differently. It ends with exit code 3 when they do.
@@ -116,7 +127,7 @@ func (a *app) pacDiffCommand() *cobra.Command {
 				return err
 			}
 			names[i] = from.name
-			if scripts[i], err = eval.Compile(c.Context(), from.body, options); err != nil {
+			if scripts[i], err = eval.Compile(c.Context(), from.body, named(options, from.name)); err != nil {
 				return a.scriptProblem(c.Context(), from.name, err)
 			}
 		}

@@ -223,6 +223,13 @@ func (l *linter) judge(tokens []token) {
 	}
 }
 
+// IsWord reports whether f is a finding of Lint about newer syntax that rests on a word or sign alone, where a reader of the
+// whole language (eval.Newer) knows better. Methods and classes of the library, which no reader sees, are none.
+func IsWord(f finding.Finding) bool {
+	what := f.Args["what"]
+	return f.Code == "pac.newer-syntax" && (hasWord(newerWords, what) || hasWord("=> ` ** ?. ...", what) || strings.HasPrefix(what, "for "))
+}
+
 // newerMethods are methods of texts and arrays that ES5 does not have.
 const newerMethods = "includes startsWith endsWith repeat padStart padEnd codePointAt normalize fill findIndex find flat flatMap " +
 	"trimStart trimEnd matchAll replaceAll assign"

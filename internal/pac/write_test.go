@@ -219,7 +219,7 @@ func TestTheFileIsPlainAndAlwaysTheSame(t *testing.T) {
 	if list := pac.Lint(src); len(list) != 0 {
 		t.Errorf("lint: %+v", list)
 	}
-	list, err := eval.Lint(t.Context(), src, in.Catalog)
+	list, err := eval.Lint(t.Context(), "", src, in.Catalog)
 	if err != nil || len(list) != 0 {
 		t.Errorf("eval.Lint: %+v, %v", list, err)
 	}

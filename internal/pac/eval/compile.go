@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -43,15 +44,20 @@ func weigh(src []byte) int {
 	return cost
 }
 
-// parse reads src. A source map that it names is not looked for: that would open whatever file a stranger names.
-func parse(src []byte) (*ast.Program, error) {
+// parse reads src, which errors call name. A source map that it names is not looked for: that would open whatever file a stranger names.
+func parse(src []byte, name string) (*ast.Program, error) {
 	if len(src) > MaxSource {
 		return nil, &ScriptError{Message: fmt.Sprintf("%d bytes; clients refuse more than %d", len(src), MaxSource)}
 	}
 	if n := weigh(src); n > MaxStack {
 		return nil, &ScriptError{Message: fmt.Sprintf("too many brackets and operators to be read safely (they could take %d MB, the limit is %d)", n>>20, MaxStack>>20)}
 	}
-	tree, err := parser.ParseFile(nil, "proxy.pac", string(src), 0, parser.WithDisableSourceMaps)
+	tree, err := parser.ParseFile(nil, name, string(src), 0, parser.WithDisableSourceMaps)
+	var list parser.ErrorList
+	if errors.As(err, &list) && len(list) > 0 {
+		at := list[0].Position // those behind it follow from it
+		return nil, &ScriptError{Message: "SyntaxError: " + shortened(list[0].Message), Line: at.Line, Column: at.Column}
+	}
 	if err != nil {
 		return nil, &ScriptError{Message: "SyntaxError: " + shortened(err.Error())}
 	}

@@ -53,9 +53,18 @@ var ErrDeadline = errors.New("the script did not answer in time")
 var ErrMemory = errors.New("the script took too much memory")
 
 // ScriptError is what the script itself did wrong: syntax, an exception, no FindProxyForURL, an answer that is no text.
-type ScriptError struct{ Message string }
+type ScriptError struct {
+	Message string
+	// Line and Column say where, from 1; 0 when the place is not known, or Message names it.
+	Line, Column int
+}
 
-func (e *ScriptError) Error() string { return "pac script: " + e.Message }
+func (e *ScriptError) Error() string {
+	if e.Line > 0 {
+		return fmt.Sprintf("pac script: line %d, column %d: %s", e.Line, e.Column, e.Message)
+	}
+	return "pac script: " + e.Message
+}
 
 // Options are what a script may ask of the outside. The zero value resolves no name, has no address of its own, and
 // takes the time from the system.
@@ -64,6 +73,7 @@ type Options struct {
 	Client  netip.Addr                     // myIpAddress; zero: 127.0.0.1, as browsers answer when they do not know
 	Now     func() time.Time               // nil: time.Now
 	Timeout time.Duration                  // of one call; 0: DefaultTimeout
+	Name    string                         // what the script is called where the engine names a place; "": proxy.pac
 }
 
 // Script is a compiled script with its global state, which calls share as they do in a browser. Not safe for
@@ -98,13 +108,16 @@ func compile(ctx context.Context, src []byte, opts Options, change func(*Script,
 	if opts.Timeout <= 0 {
 		opts.Timeout = DefaultTimeout
 	}
+	if opts.Name == "" {
+		opts.Name = "proxy.pac"
+	}
 	s := &Script{vm: goja.New(), opts: opts}
 	s.vm.SetMaxCallStackSize(maxStack)
 	if err := s.prepare(); err != nil {
 		return nil, err
 	}
 	_, err := s.bounded(ctx, func() (goja.Value, error) {
-		tree, err := parse(src)
+		tree, err := parse(src, opts.Name)
 		if err != nil {
 			return nil, err
 		}

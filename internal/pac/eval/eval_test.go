@@ -169,7 +169,7 @@ func TestLimits(t *testing.T) {
 
 func TestLintFindsSignInHostsThatGoDirect(t *testing.T) {
 	lint := func(src string) finding.List {
-		list, err := eval.Lint(t.Context(), []byte(src), catalog.Builtin())
+		list, err := eval.Lint(t.Context(), "", []byte(src), catalog.Builtin())
 		if err != nil {
 			t.Fatal(err)
 		}

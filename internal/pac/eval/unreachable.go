@@ -20,7 +20,7 @@ import (
 // It knows the comparison of a name with a text, dnsDomainIs and shExpMatch, and says nothing of what it does not know. A
 // script that cannot be read has no findings here: Lint says so.
 func Unreachable(src []byte) finding.List {
-	tree, err := parse(src)
+	tree, err := parse(src, "")
 	if err != nil {
 		return nil
 	}
