@@ -151,7 +151,7 @@ func Check(target string, o render.Options, limits ...Limit) (finding.List, erro
 		case most == 0:
 		case l.Count > most:
 			return nil, finding.Fail("flow.over-limit", nil, args...)
-		case l.Count > most-most/10:
+		case l.Count >= most-most/10:
 			out = append(out, finding.New("flow.near-limit", finding.Warning, finding.Pos{}, args...))
 		}
 	}

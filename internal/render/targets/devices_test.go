@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -202,6 +203,15 @@ func TestNobodySaysWhereTheGatewayIs(t *testing.T) {
 	}
 }
 
+// codes are those of a list.
+func codes(list finding.List) string {
+	var out []string
+	for _, f := range list {
+		out = append(out, f.Code)
+	}
+	return strings.Join(out, " ")
+}
+
 // TestLimitsAreKept: a device that cannot hold it all gets no file, and says which option to set.
 func TestLimitsAreKept(t *testing.T) {
 	in := fixture(t, "1", nil)
@@ -215,6 +225,21 @@ func TestLimitsAreKept(t *testing.T) {
 			var problem *finding.Problem
 			if !errors.As(err, &problem) || problem.Findings[0].Code != "flow.over-limit" || problem.Findings[0].Args["option"] != o || len(out.Files) > 0 {
 				t.Errorf("%s --%s=1: %d files, error %v", name, o, len(out.Files), err)
+				continue
+			}
+			// At the limit it fits, one below it does not.
+			count := 0
+			for errors.As(err, &problem) { // of several lists the largest counts
+				if count, err = strconv.Atoi(problem.Findings[0].Args["count"]); err != nil {
+					t.Fatal(err)
+				}
+				_, err = attempt(t, name, in, map[string][]string{o: {strconv.Itoa(count)}})
+			}
+			if out, err := attempt(t, name, in, map[string][]string{o: {strconv.Itoa(count)}}); err != nil || !strings.Contains(codes(out.Findings), "flow.near-limit") {
+				t.Errorf("%s --%s=%d, which is what there is: %v", name, o, count, err)
+			}
+			if _, err := attempt(t, name, in, map[string][]string{o: {strconv.Itoa(count - 1)}}); code(t, err) != "flow.over-limit" {
+				t.Errorf("%s --%s=%d, one too few: %v", name, o, count-1, err)
 			}
 		}
 	}
