@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 )
 
@@ -34,6 +35,7 @@ var promises = [...]promise{
 	{"every-sign-in-host", foreignEverywhere},
 	{"foreign-page", foreignPage},
 	{"foreign-device-code", foreignDeviceCode},
+	{"grants-of-people", grantsOfPeople},
 	{"http2", overHTTP2},
 	{"consumer", consumerBlocked},
 	{"exact-headers", exactHeaders},
@@ -54,6 +56,8 @@ var promises = [...]promise{
 	{"not-tls", plainBytesRefused},
 	{"upgrade", upgradeRefused},
 	{"dead-upstream", deadUpstream},
+	{"faults-told", faultsTold},
+	{"key-change", keysChange},
 	{"pac", pacNeverDirect},
 	{"revocation-list", revocation},
 	{"credentials", credentialsAsked},
@@ -103,10 +107,13 @@ func (s *scene) awaitRecord(ctx context.Context, match func(record) error) error
 	}
 }
 
-// drive runs every promise against s, one after the other.
-func drive(ctx context.Context, s *scene, watch func(Result)) []Result {
+// drive runs the promises of only, all of them when it is empty, against s, one after the other.
+func drive(ctx context.Context, s *scene, only []string, watch func(Result)) []Result {
 	var results []Result
 	for _, p := range promises {
+		if len(only) > 0 && !slices.Contains(only, p.id) {
+			continue
+		}
 		started := time.Now()
 		r := Result{ID: p.id}
 		if err := s.act(ctx, p); err != nil {

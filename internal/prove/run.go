@@ -15,6 +15,7 @@ import (
 	"sekisho/internal/config"
 	"sekisho/internal/finding"
 	"sekisho/internal/gateway"
+	"sekisho/internal/lab/fault"
 	"sekisho/internal/node"
 )
 
@@ -30,6 +31,7 @@ type Options struct {
 
 	rollout func(*config.Config) // bends the configuration of the roll-out
 	scene   func(*scene)         // bends what stands around the gateway; tests of this package
+	only    []string             // ids; empty: all
 }
 
 // Run starts a checkpoint with the lab on free ports and a data folder of its own, drives every promise, and takes
@@ -60,10 +62,14 @@ func Run(ctx context.Context, o Options) ([]Result, error) {
 	}
 	var results []Result
 	if err == nil {
+		s.rotate = func() error {
+			_, err := node.RotateLabKeys(data)
+			return err
+		}
 		if o.scene != nil {
 			o.scene(s)
 		}
-		results = drive(ctx, s, o.Watch)
+		results = drive(ctx, s, o.only, o.Watch)
 	}
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
@@ -112,6 +118,17 @@ func stage(n *node.Node, settings *config.Config) (*scene, error) {
 		if !ok {
 			return nil, errors.New("a root certificate cannot be read")
 		}
+	}
+	s.faulty = func(name, host string, settings ...string) error {
+		f, err := fault.New(name, host, settings...)
+		if err != nil {
+			return err
+		}
+		return n.LabFaults().Set(f)
+	}
+	s.sound = func(name string) error {
+		_, err := n.LabFaults().Clear(name, "")
+		return err
 	}
 	s.heads = func() []head {
 		var out []head

@@ -36,6 +36,9 @@ type scene struct {
 	context    string
 	heads      func() []head // what the lab received so far
 	records    func(ctx context.Context) ([]record, error)
+	faulty     func(name, host string, settings ...string) error // makes something go wrong in the lab
+	sound      func(name string) error                           // ends it
+	rotate     func() error                                      // changes the lab's signing key
 }
 
 // head is one request as it reached the lab's socket.
