@@ -27,6 +27,9 @@ func (a *app) printLabRecords(answer node.LabRecordsAnswer) {
 		r.cells = append(r.cells, []string{record.Name, record.Type, value})
 	}
 	a.printTable(r)
+	if len(r.cells) == 0 {
+		a.notef("%s\n", a.t("lab.dns.none"))
+	}
 }
 
 // labDNSSetCommand puts a record into the running lab's DNS.

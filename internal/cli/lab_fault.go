@@ -161,6 +161,9 @@ func (a *app) printFaults(set []node.LabFault) {
 		r.cells = append(r.cells, []string{f.Name, f.Host, strings.Join(arguments, " "), until, left, itoa(f.Struck)})
 	}
 	a.printTable(r)
+	if len(set) == 0 {
+		a.notef("%s\n", a.t("lab.fault.none"))
+	}
 }
 
 // labFaultClearCommand ends what is made to go wrong.

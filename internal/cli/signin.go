@@ -113,8 +113,10 @@ func (a *app) openInput(file string) (in io.ReadCloser, name string, err error) 
 	if file == "-" {
 		return io.NopCloser(a.In), "stdin", nil
 	}
-	in, err = os.Open(file)
-	return in, filepath.Base(file), err
+	if in, err = os.Open(file); err != nil {
+		return nil, "", finding.Fail("directory.unreadable", err, "file", file)
+	}
+	return in, filepath.Base(file), nil
 }
 
 // signinSuffixesCommand prints the table of the wizard's sign-in page. It ends with exit code 3 when a suffix that people

@@ -52,7 +52,7 @@ var settings = sync.OnceValue(func() []field[Config] {
 			EN: "The rings of the roll-out, tried from the top; the first that matches applies. A ring without selectors is for everybody.",
 		}, ringSettings()).must().atLeast(1),
 		groups("aliases", func(c *Config) *[]Alias { return &c.Aliases }, func(a *Alias) *finding.Pos { return &a.Pos }, text{
-			JA: "サインインの別名ホストと他クラウドのサインインホスト。通常は拒否します。ここに書いたネットワークからだけトンネルし、監査記録に残します。",
+			JA: "サインインの別名ホストと他クラウドのサインイン ホスト。通常は拒否します。ここに書いたネットワークからだけトンネルし、監査記録に残します。",
 			EN: "Aliases of the sign-in hosts and sign-in hosts of other clouds. They are refused, except from the networks named here, where they are tunnelled and audited.",
 		}, aliasSettings()),
 		group("authentication", func(c *Config) *Authentication { return &c.Authentication }, func(a *Authentication) *finding.Pos { return &a.Pos }, text{
@@ -116,7 +116,7 @@ func organisationSettings() []field[Organisation] {
 func listenSettings() []field[Listen] {
 	return []field[Listen]{
 		value("gateway", listenAddress(), func(l *Listen) *Value[netip.AddrPort] { return &l.Gateway }, text{
-			JA: "フォワードプロキシの待ち受けアドレス。ポート 0 は空いているポートを意味します。",
+			JA: "フォワード プロキシの待ち受けアドレス。ポート 0 は空いているポートを意味します。",
 			EN: "Where the forward proxy listens. Port 0 means a free port.",
 		}).or("127.0.0.1:3128").by("gateway-listen", "SEKISHO_GATEWAY_LISTEN"),
 		value("operations", listenAddress(), func(l *Listen) *Value[netip.AddrPort] { return &l.Operations }, text{
@@ -159,7 +159,7 @@ func hostSettings() []field[Host] {
 			EN: "tunnel passes TLS through untouched; inspect decrypts it and audits each request.",
 		}).or("tunnel"),
 		value("plain-http", yesNo(), func(h *Host) *Value[bool] { return &h.PlainHTTP }, text{
-			JA: "暗号化しない HTTP(ポート 80)も許可します。",
+			JA: "暗号化しない HTTP (ポート 80)も許可します。",
 			EN: "Allow HTTP without encryption (port 80) as well.",
 		}).or("false"),
 		value("websocket", yesNo(), func(h *Host) *Value[bool] { return &h.WebSocket }, text{
@@ -209,7 +209,7 @@ func ringSettings() []field[Ring] {
 			EN: "Name of the ring; it stands in the audit records.",
 		}).must().eg("everyone"),
 		value("mode", oneOf("enforce", "report", "off"), func(r *Ring) *Value[string] { return &r.Mode }, text{
-			JA: "enforce は制限します。report はサインインを止めずに、止めたはずのものを記録します。off はサインインホストもトンネルします。",
+			JA: "enforce は制限します。report はサインインを止めずに、止めたはずのものを記録します。off はサインイン ホストもトンネルします。",
 			EN: "enforce restricts; report lets sign-ins pass and records what would have been blocked; off tunnels the sign-in hosts too.",
 		}).must().eg("report"),
 		value("profile", ringOrProfileName(), func(r *Ring) *Value[string] { return &r.Profile }, text{
@@ -268,7 +268,7 @@ func authenticationSettings() []field[Authentication] {
 func networkSettings() []field[Network] {
 	return []field[Network]{
 		values("dial-allowed", prefix(), func(n *Network) *[]Value[netip.Prefix] { return &n.DialAllowed }, text{
-			JA: "接続してよい内部のアドレス範囲。通常、プライベートアドレスと特殊なアドレスには接続しません。",
+			JA: "接続してよい内部のアドレス範囲。通常、プライベート アドレスと特殊なアドレスには接続しません。",
 			EN: "Internal networks that may be dialled. Private and special addresses are refused otherwise.",
 		}).atLeast(1).eg("10.20.0.0/16"),
 		value("trust", filePath(), func(n *Network) *Value[string] { return &n.Trust }, text{
@@ -352,7 +352,7 @@ func limitSettings() []field[Limits] {
 func pacSettings() []field[PAC] {
 	return []field[PAC]{
 		values("direct", pattern(), func(p *PAC) *[]Value[endpoint.Pattern] { return &p.Direct }, text{
-			JA: "プロキシを通さないホスト。サインインホストは指定できません。",
+			JA: "プロキシを通さないホスト。サインイン ホストは指定できません。",
 			EN: "Hosts that go past the proxy. A sign-in host cannot.",
 		}).atLeast(1).eg("intranet.example.com"),
 		values("proxies", proxyAddress(), func(p *PAC) *[]Value[string] { return &p.Proxies }, text{

@@ -106,7 +106,7 @@ func (n *Node) tries() []Try {
 	add("foreign-let-pass", signIn, token(lab.FabrikamDomain), func(d policy.Decision) bool { return d.Allowed() && !enforced(d) })
 	add("untouched", "manage.microsoft.com", curl+" -o /dev/null -w '%{certs}' https://manage.microsoft.com/ | grep -m1 Issuer",
 		func(d policy.Decision) bool { return d.Action == policy.Tunnel })
-	add("refused", "www.example.org", curl+" -i https://www.example.org/", func(d policy.Decision) bool { return !d.Allowed() })
+	add("refused", "www.example.org", curl+" -i http://www.example.org/", func(d policy.Decision) bool { return !d.Allowed() })
 	return tries
 }
 
