@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -138,25 +139,37 @@ func (a *app) caImportCommand() *cobra.Command {
 
 // writeWhole writes content beside file and renames it, so that a failed run leaves the old file as it was.
 func writeWhole(file string, content []byte, mode os.FileMode) error {
-	temporary, err := os.CreateTemp(dirOf(file), ".sekisho-*")
+	temporary, err := writeBeside(file, content, mode)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(temporary.Name())
-	if err := temporary.Chmod(mode); err != nil {
-		temporary.Close()
+	if err := os.Rename(temporary, file); err != nil {
+		return errors.Join(err, os.Remove(temporary))
+	}
+	return nil
+}
+
+// writeBeside writes content to a file of its own in the folder of file, from where it can be renamed. On an error nothing is
+// left.
+func writeBeside(file string, content []byte, mode os.FileMode) (name string, err error) {
+	temporary, err := os.CreateTemp(dirOf(file), ".sekisho-*")
+	if err != nil {
+		return "", err
+	}
+	defer func() {
+		if err != nil {
+			os.Remove(temporary.Name())
+		}
+	}()
+	if err := errors.Join(temporary.Chmod(mode), writeSynced(temporary, content), temporary.Close()); err != nil {
+		return "", err
+	}
+	return temporary.Name(), nil
+}
+
+func writeSynced(f *os.File, content []byte) error {
+	if _, err := f.Write(content); err != nil {
 		return err
 	}
-	if _, err := temporary.Write(content); err != nil {
-		temporary.Close()
-		return err
-	}
-	if err := temporary.Sync(); err != nil {
-		temporary.Close()
-		return err
-	}
-	if err := temporary.Close(); err != nil {
-		return err
-	}
-	return os.Rename(temporary.Name(), file)
+	return f.Sync()
 }

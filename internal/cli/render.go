@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -109,6 +110,9 @@ func (a *app) renderTargetCommand(t render.Target) *cobra.Command {
 		options, err := render.ParseOptions(t, values)
 		if err != nil {
 			return err
+		}
+		if f := c.Flags().Lookup("since"); f != nil && f.Changed && *since == "" {
+			return a.usage("flag-without-value", "flag", "--since") // nothing is no version, and not the whole
 		}
 		in, err := a.renderInput(*lab, *since)
 		if err != nil {
@@ -296,15 +300,42 @@ func (a *app) writeRendered(t render.Target, result render.Output, out, only str
 			return a.unwritable(out, err)
 		}
 	}
-	for _, f := range files {
-		file := out
-		if folder {
-			file = filepath.Join(out, f.Name)
+	return a.writeTogether(files, out, folder)
+}
+
+// writeTogether writes files that belong together: all of them beside their places first, so that a full disk or a folder that
+// cannot be written leaves every old one. The first, which names the others, is put in its place last.
+func (a *app) writeTogether(files []render.File, out string, folder bool) error {
+	places, written := make([]string, len(files)), make([]string, len(files))
+	defer func() {
+		for _, name := range written {
+			if name != "" {
+				os.Remove(name)
+			}
 		}
-		if err := writeWhole(file, f.Body, 0o644); err != nil {
-			return a.unwritable(file, err)
+	}()
+	for i, f := range files {
+		if places[i] = out; folder {
+			places[i] = filepath.Join(out, f.Name)
 		}
-		a.notef("%s\n", a.t("written", "file", file))
+		info, err := os.Stat(places[i])
+		if err == nil && info.IsDir() {
+			err = errors.New("is a folder")
+		} else {
+			written[i], err = writeBeside(places[i], f.Body, 0o644)
+		}
+		if err != nil {
+			return a.unwritable(places[i], err)
+		}
+	}
+	for i := range slices.Backward(files) {
+		if err := os.Rename(written[i], places[i]); err != nil {
+			return a.unwritable(places[i], err)
+		}
+		written[i] = ""
+	}
+	for _, place := range places {
+		a.notef("%s\n", a.t("written", "file", place))
 	}
 	return nil
 }

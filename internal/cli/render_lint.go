@@ -84,6 +84,10 @@ func (a *app) lint(c *cobra.Command, f *lintFlags, lab bool) error {
 
 // plainFile reports why name cannot be read as a plain file.
 func plainFile(name string) error {
+	// Not opened before it is known, because opening a named pipe waits for whoever writes.
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		return errors.New("not a plain file")
+	}
 	f, err := os.Open(name)
 	if err != nil {
 		return err

@@ -33,6 +33,9 @@ type Option struct {
 	Kind    OptionKind
 	Default string   // "": none; a Flag is false, a Number 0
 	Values  []string // of a Choice
+	// Local options are for the command line alone: what is served under the checkpoint's own address is believed, and a link
+	// must not be able to say where it sends devices.
+	Local bool
 }
 
 // Options are the chosen values. The zero value holds the defaults of nothing: Text is "", Bool false, Int 0.

@@ -143,8 +143,12 @@ func fromQuery(t Target, u *url.URL, language *string) (Options, error) {
 		delete(given, sinceOption)
 	}
 	for _, o := range t.Options() {
-		if _, ok := given[o.Name]; ok && o.Kind == FileText {
+		_, ok := given[o.Name]
+		if ok && o.Kind == FileText {
 			return Options{}, finding.Fail("render.option-file", nil, "target", t.Name(), "option", o.Name)
+		}
+		if ok && o.Local {
+			return Options{}, finding.Fail("render.option-local", nil, "target", t.Name(), "option", o.Name)
 		}
 	}
 	return ParseOptions(t, given)

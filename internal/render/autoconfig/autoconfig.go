@@ -22,7 +22,7 @@ func (Target) Name() string { return "pac" }
 
 // Options returns the ring, and proxies in place of the configured ones.
 func (Target) Options() []render.Option {
-	return []render.Option{{Name: "ring", Kind: render.Text}, {Name: "proxy", Kind: render.List}}
+	return []render.Option{{Name: "ring", Kind: render.Text}, {Name: "proxy", Kind: render.List, Local: true}}
 }
 
 // Render returns proxy.pac.

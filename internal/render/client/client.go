@@ -45,8 +45,8 @@ func (Target) Options() []render.Option {
 	return []render.Option{
 		{Name: optionBy, Kind: render.Choice, Default: "pac", Values: []string{"pac", "proxy"}},
 		{Name: optionRing},
-		{Name: optionPAC},
-		{Name: optionProxy},
+		{Name: optionPAC, Local: true},
+		{Name: optionProxy, Local: true},
 	}
 }
 

@@ -185,6 +185,12 @@ func addresses(option string, list []string, out *[]netip.Prefix) error {
 	}
 	v4, v6 := Aggregate(*out)
 	*out = append(v4, v6...)
+	// Two halves of everything are everything.
+	for _, prefix := range *out {
+		if prefix.Bits() == 0 {
+			return finding.Fail("flow.address", nil, "option", option, "value", prefix.String())
+		}
+	}
 	if len(*out) == 0 {
 		*out = nil
 	}

@@ -41,7 +41,7 @@ func ring(in render.Input) (*stamp.Ring, error) {
 	if !in.Options.Bool(optionHeaders) {
 		return nil, nil
 	}
-	r, err := stamp.One(in, "panos")
+	r, err := stamp.Whole(in, "panos")
 	if err != nil {
 		return nil, err
 	}

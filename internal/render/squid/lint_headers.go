@@ -163,7 +163,7 @@ func (l *linter) host(host string, adds []addition) {
 		}
 	}
 	v2 := slices.IndexFunc(mine, func(a addition) bool { return a.header == restrict.HeaderPolicy && strings.Contains(a.value, ":") })
-	if i := has(restrict.HeaderTenants); i >= 0 && v2 >= 0 {
+	if i := has(restrict.HeaderTenants); i >= 0 && v2 >= 0 && sure[i] == conf.Yes && sure[v2] == conf.Yes {
 		l.tell("squid.both-versions", finding.Error, mine[max(i, v2)].d.Pos, sourceV2, "host", host, "at", mine[min(i, v2)].d.Pos.String())
 		return
 	}

@@ -105,6 +105,31 @@ func Enforced(p *policy.Program) []Ring {
 	return out
 }
 
+// Whole is One for a device that everybody passes: without a chosen ring, every ring has to set the same, so that nobody gets the
+// headers of a ring that they are not in.
+func Whole(in render.Input, target string) (Ring, error) {
+	one, err := One(in, target)
+	if err != nil || in.Options.Text(OptionRing) != "" {
+		return one, err
+	}
+	all := in.Program.Rings()
+	for _, r := range all {
+		if r.Mode != policy.Enforce {
+			return Ring{}, several(target, all)
+		}
+		if r.CatchAll() {
+			return one, nil // nobody comes to those behind it
+		}
+	}
+	return Ring{}, several(target, all) // who is in no ring gets no headers
+}
+
+// several is the error of rings that a device would have to tell apart. It names those that can be chosen.
+func several(target string, all []policy.Ring) error {
+	enforced := slices.DeleteFunc(slices.Clone(all), func(r policy.Ring) bool { return r.Mode != policy.Enforce })
+	return finding.Fail("stamp.several", nil, "target", target, "known", strings.Join(names(enforced), ", "))
+}
+
 // One returns the one ring whose headers a device is to set: the chosen one, or the one that enforces when there is no other
 // with other headers. The error says why there is none: restrictions off, several to choose from, no sign-in host in use.
 func One(in render.Input, target string) (Ring, error) {
@@ -134,7 +159,7 @@ func One(in render.Input, target string) (Ring, error) {
 	case 1:
 		return found[0].checked(target)
 	}
-	return Ring{}, finding.Fail("stamp.several", nil, "target", target, "known", known)
+	return Ring{}, several(target, all)
 }
 
 // checked is r unless it sets nothing anywhere.

@@ -159,3 +159,25 @@ func TestNothingIsCut(t *testing.T) {
 		t.Errorf("no limit: %v", err)
 	}
 }
+
+// TestADeviceForEverybodyGetsNoRingOfSome: headers of a pilot ring on a device that everybody passes would restrict people whose
+// ring is in mode report.
+func TestADeviceForEverybodyGetsNoRingOfSome(t *testing.T) {
+	pilot := enforced("pilot", "staff")
+	pilot.Clients = []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}
+	report := policy.RingSpec{Name: "everyone", Mode: policy.Report, Profile: policy.At{Text: "staff"}}
+	for name, c := range map[string]struct {
+		chosen string
+		rings  []policy.RingSpec
+		code   string
+	}{
+		"all enforce the same":        {"", []policy.RingSpec{pilot, enforced("everyone", "staff")}, ""},
+		"a pilot and a report":        {"", []policy.RingSpec{pilot, report}, "stamp.several"},
+		"the pilot, chosen":           {"pilot", []policy.RingSpec{pilot, report}, ""},
+		"a pilot and another profile": {"", []policy.RingSpec{pilot, enforced("everyone", "guests")}, "stamp.several"},
+	} {
+		if _, err := stamp.Whole(input(t, c.chosen, c.rings...), "squid"); code(err) != c.code {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -305,7 +305,7 @@ func TestHostileOptionsAreRefused(t *testing.T) {
 	}
 	for name := range devices {
 		for _, o := range []string{"source", "inbound-to"} {
-			for _, v := range append([]string{"0.0.0.0/0", "::/0", "10.0.0.1/8", "host.example", "::ffff:10.0.0.1", "fe80::1%eth0"}, hostile[:10]...) {
+			for _, v := range append([]string{"0.0.0.0/0", "::/0", "0.0.0.0/1,128.0.0.0/1", "10.0.0.1/8", "host.example", "::ffff:10.0.0.1", "fe80::1%eth0"}, hostile[:10]...) {
 				if out, err := attempt(t, name, in, map[string][]string{o: {v}}); err == nil {
 					t.Errorf("%s --%s=%q is taken:\n%.200s", name, o, v, text(out))
 				}

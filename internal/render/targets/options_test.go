@@ -47,6 +47,12 @@ func FuzzOptions(f *testing.F) {
 		if err != nil || len(query) > 4<<10 || given.Has("lang") || given.Has("since") || given.Has("template") {
 			return
 		}
+		if slices.ContainsFunc(target.Options(), func(o render.Option) bool { return o.Local && given.Has(o.Name) }) {
+			if w.Code != 400 {
+				t.Fatalf("%s?%q: %d, though the option is for the command line", target.Name(), query, w.Code)
+			}
+			return
+		}
 		options, err := render.ParseOptions(target, given)
 		if (err != nil) != (w.Code == 400) {
 			t.Fatalf("%s?%q: %d, as flags: %v", target.Name(), query, w.Code, err)

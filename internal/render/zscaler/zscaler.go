@@ -43,7 +43,7 @@ func (Target) Options() []render.Option {
 
 // Render returns sekisho-zscaler.txt.
 func (t Target) Render(in render.Input, m *render.Model) (render.Output, error) {
-	ring, err := stamp.One(in, t.Name())
+	ring, err := stamp.Whole(in, t.Name())
 	if err != nil {
 		return render.Output{}, err
 	}

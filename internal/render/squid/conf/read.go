@@ -45,6 +45,10 @@ type Files struct {
 func System() Files {
 	return Files{
 		Read: func(name string) ([]byte, error) {
+			// Before it is opened, because opening a named pipe waits for whoever writes.
+			if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+				return nil, errors.New("not a plain file")
+			}
 			f, err := os.Open(name)
 			if err != nil {
 				return nil, err
