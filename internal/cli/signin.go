@@ -73,6 +73,10 @@ func (a *app) signinSources(f *signinFlags) (*directory.Directory, *signin.Tenan
 	}
 	defer in.Close()
 	d, err := read(name, in, options)
+	if err == nil && !d.Seen[strings.ToLower(f.attribute)] {
+		// Nobody would have a name, which is the export's doing.
+		return nil, nil, finding.Fail("signin.attribute-absent", nil, "attribute", f.attribute, "file", name)
+	}
 	return d, tenant, err
 }
 
@@ -114,7 +118,7 @@ func (a *app) openInput(file string) (in io.ReadCloser, name string, err error) 
 		return io.NopCloser(a.In), "stdin", nil
 	}
 	if in, err = os.Open(file); err != nil {
-		return nil, "", finding.Fail("directory.unreadable", err, "file", file)
+		return nil, "", failed("directory.unreadable", err, "file", file)
 	}
 	return in, filepath.Base(file), nil
 }
@@ -231,7 +235,7 @@ func (a *app) signinPlanCommand() *cobra.Command {
 		renamed := map[string]string{}
 		for _, given := range *rename {
 			from, to, ok := strings.Cut(strings.ToLower(given), "=")
-			if !ok || from == "" || to == "" || strings.Contains(given, "@") {
+			if _, twice := renamed[from]; !ok || from == "" || !signin.IsDomain(to) || twice {
 				return a.usage("flag-value", "value", given, "flag", "--rename")
 			}
 			renamed[from] = to
@@ -243,6 +247,11 @@ func (a *app) signinPlanCommand() *cobra.Command {
 		p := &planPrint{app: a, all: *accounts}
 		if len(*assume) > 0 || len(renamed) > 0 {
 			p.before = signin.Make(d, tenant, options)
+			for from := range renamed {
+				if !slices.ContainsFunc(p.before.Suffixes, func(s signin.SuffixRow) bool { return s.Name == from && s.Accounts > 0 }) {
+					return a.usage("signin.rename-unused", "suffix", from)
+				}
+			}
 			var found finding.List
 			if tenant, found = tenant.Assuming(*assume...); tenant == nil {
 				return &finding.Problem{Findings: found}

@@ -35,7 +35,7 @@ func (p *planPrint) texts(f signin.Finding) (text, remedy string) {
 func (p *planPrint) table() {
 	count := p.plan.Count()
 	p.printf("%s\n", p.t("signin.plan.summary", "people", itoa(count.People), "kept", itoa(count.Kept), "fallback", itoa(count.Fallback),
-		"none", itoa(count.NoName), "initial", p.plan.Tenant.Initial()))
+		"none", itoa(count.NoName), "contested", itoa(count.Contested), "initial", p.plan.Tenant.Initial()))
 	p.printf("%s\n", p.t("signin.plan.summary-others", "excluded", itoa(count.Excluded), "others", itoa(count.Others)))
 	if p.before != nil {
 		p.changes()

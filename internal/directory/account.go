@@ -69,6 +69,7 @@ type Account struct {
 	MustChange     bool      // pwdLastSet is 0: the password must be changed at the next sign-in
 	SystemObject   bool      // isCriticalSystemObject
 	HasSignInState bool      // userAccountControl was among what was read
+	KnowsLockOut   bool      // msDS-User-Account-Control-Computed was: Control tells for sure whether it is locked out
 }
 
 // Control is userAccountControl ([MS-ADTS], section 2.2.16).
@@ -144,6 +145,9 @@ type Directory struct {
 	Suffixes []Suffix // by name, each once
 	Passed   int      // objects that are neither person, contact nor group: computers, units, containers
 	Chosen   string   // Options.Attribute
+	// Seen are the attributes, by their LDAP names in lower case, that occurred at all. What did not was not exported, which
+	// says nothing about any account.
+	Seen map[string]bool
 }
 
 // Options say how to read. The zero value reads what planning by userPrincipalName needs.

@@ -51,7 +51,7 @@ func ReadCSV(name string, r io.Reader, o Options) (*Directory, error) {
 	for {
 		cells, err := in.Read()
 		if errors.Is(err, io.EOF) {
-			return t.finish(), nil
+			return t.finish()
 		}
 		if err != nil {
 			return nil, t.syntax(err)
@@ -91,9 +91,12 @@ func (t *table) syntax(err error) error {
 func (t *table) columns(heads []string) error {
 	seen := map[attribute]string{}
 	for _, head := range heads {
+		if strings.Contains(head, ";") {
+			return t.fail(1+t.before, "csv-heads")
+		}
 		a := t.attributeOf([]byte(strings.ToLower(strings.TrimSpace(head))))
-		if before, twice := seen[a]; a != ignored && twice && (a != attrDN || !strings.EqualFold(before, head)) {
-			if a == attrDN { // csvde writes DN and distinguishedName
+		if before, twice := seen[a]; a != ignored && twice {
+			if a == attrDN && !strings.EqualFold(before, head) { // csvde writes DN and distinguishedName
 				a = ignored
 			} else {
 				return t.fail(1+t.before, "csv-two-columns", "name", shown(head))
@@ -105,19 +108,22 @@ func (t *table) columns(heads []string) error {
 		t.wants = append(t.wants, a)
 	}
 	t.heads = heads
+	for a := range seen {
+		t.seen[a] = a != attrDN
+	}
 	has := func(a attribute) bool { _, ok := seen[a]; return ok }
 	t.classes = has(attrClass)
 	if !has(attrUPN) && !has(attrSAM) && !has(attrMail) {
 		return t.fail(1+t.before, "csv-heads")
 	}
-	if chosen := t.options.Attribute; chosen != "" && wanted[strings.ToLower(chosen)] == ignored && !has(attrChosen) {
+	if chosen := t.options.Attribute; chosen != "" && !has(attrChosen) && !has(wanted[strings.ToLower(chosen)]) {
 		return t.fail(1+t.before, "csv-no-column", "name", chosen)
 	}
 	return nil
 }
 
 func (t *table) row(line int, cells []string) error {
-	if len(cells) == 1 && strings.TrimSpace(cells[0]) == "" {
+	if !slices.ContainsFunc(cells, func(cell string) bool { return strings.TrimSpace(cell) != "" }) {
 		return nil
 	}
 	if len(cells) != len(t.wants) {

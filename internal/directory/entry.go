@@ -73,6 +73,11 @@ func Readable(attribute string) bool {
 	if attribute == "" || len(attribute) > 255 || secret[strings.ToLower(attribute)] {
 		return false
 	}
+	switch wanted[strings.ToLower(attribute)] {
+	case ignored, attrUPN, attrMail, attrNickname, attrSAM, attrDisplay, attrProxies:
+	default:
+		return false // read for another purpose, and no text: see Values
+	}
 	for i, r := range attribute {
 		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
 		if !letter && (i == 0 || r != '-' && (r < '0' || r > '9')) {
@@ -89,6 +94,7 @@ type collector struct {
 	dir      Directory
 	suffixes map[string]Origin
 	entry    entry
+	seen     [attrChosen + 1]bool
 	objects  int
 	told     time.Time
 }
@@ -152,6 +158,7 @@ func (c *collector) add(a attribute, value []byte) *finding.Finding {
 		f := finding.New("directory."+code, finding.Error, finding.Pos{}, append([]string{"attribute", c.nameOf(a), "dn", shown(cmp.Or(e.DN, e.UPN, e.SAM, "-"))}, args...)...)
 		return &f
 	}
+	c.seen[a] = true
 	if e.counts[a]++; e.counts[a] > MaxValues {
 		return refuse("many-values", "max", strconv.Itoa(MaxValues))
 	}
@@ -225,7 +232,7 @@ func (c *collector) add(a attribute, value []byte) *finding.Finding {
 		if a == attrControl {
 			e.control, e.HasSignInState = Control(uint32(n)), true
 		} else {
-			e.computed = Control(uint32(n))
+			e.computed, e.KnowsLockOut = Control(uint32(n)), true
 		}
 	case attrSystemFlags:
 		return number(&e.systemFlags)
@@ -300,14 +307,27 @@ func (c *collector) suffix(name string, origin Origin) {
 	}
 }
 
-// finish is the Directory, in an order that the source does not choose: by distinguished name.
-func (c *collector) finish() *Directory {
+// finish is the Directory, in an order that the source does not choose: by distinguished name. An object that is there
+// twice would collide with itself, so it is refused.
+func (c *collector) finish() (*Directory, error) {
 	for name, origin := range c.suffixes {
 		c.dir.Suffixes = append(c.dir.Suffixes, Suffix{name, origin})
 	}
 	slices.SortFunc(c.dir.Suffixes, func(a, b Suffix) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortStableFunc(c.dir.Accounts, func(a, b Account) int { return cmp.Compare(a.DN, b.DN) })
-	return &c.dir
+	for i := 1; i < len(c.dir.Accounts); i++ {
+		if a, b := &c.dir.Accounts[i-1], &c.dir.Accounts[i]; a.DN != "" && a.DN == b.DN {
+			f := finding.New("directory.same-object", finding.Error, b.Pos, "dn", shown(b.DN), "line", strconv.Itoa(a.Pos.Line))
+			return nil, &finding.Problem{Findings: finding.List{f}}
+		}
+	}
+	c.dir.Seen = map[string]bool{}
+	for a, seen := range c.seen {
+		if seen {
+			c.dir.Seen[strings.ToLower(c.nameOf(attribute(a)))] = true
+		}
+	}
+	return &c.dir, nil
 }
 
 // kindOf is what an object is by its classes. A computer is a user to LDAP, and a managed service account a computer.

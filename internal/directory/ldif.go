@@ -8,6 +8,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/transform"
@@ -39,7 +40,10 @@ func ReadLDIF(name string, r io.Reader, o Options) (*Directory, error) {
 	if in.objects == 0 && in.referrals == 0 && !in.version {
 		return nil, finding.Fail("directory.empty", nil, "file", name)
 	}
-	return in.finish(), nil
+	if in.objects > 0 && !in.seen[attrClass] {
+		return nil, finding.Fail("directory.ldif-no-class", nil, "file", name)
+	}
+	return in.finish()
 }
 
 // ldif reads one file.
@@ -105,6 +109,9 @@ func (l *ldif) record() (more bool, err error) {
 	dn, err := l.value(first)
 	if err != nil {
 		return false, err
+	}
+	if len(dn) > MaxValue || !utf8.Valid(dn) {
+		return false, l.fail(l.start, "ldif-dn")
 	}
 	l.begin(string(dn), finding.Pos{File: l.name, Line: l.start, Column: 1})
 	began := l.start
@@ -223,6 +230,9 @@ func (l *ldif) split(head []byte, whole bool) (ldifLine, error) {
 	if i <= 0 || i > maxName {
 		return ldifLine{}, l.fail(l.start, "ldif-syntax", "line", shown(string(bytes.ToValidUTF8(head, []byte("?")))))
 	}
+	if bytes.ContainsAny(head[:i], " \t") {
+		return ldifLine{}, l.fail(l.start, "ldif-syntax", "line", shown(string(bytes.ToValidUTF8(head[:i+1], []byte("?")))))
+	}
 	out := ldifLine{name: head[:i], kind: ':'}
 	l.lower = appendLower(l.lower[:0], out.name)
 	out.wants = l.attributeOf(l.lower)
@@ -230,6 +240,9 @@ func (l *ldif) split(head []byte, whole bool) (ldifLine, error) {
 		out.key = string(l.lower)
 	} else if out.wants == ignored || out.wants == attrDN {
 		return out, l.skip(whole)
+	} else if bytes.Contains(l.lower, []byte(";range=")) {
+		// The server held values back (MS-ADTS, section 3.1.1.3.1.3.3), and planning with some of them would be half a reading.
+		return ldifLine{}, l.fail(l.start, "ldif-range", "name", string(out.name))
 	}
 	// Twice what is kept, because base64 makes more of it; what is longer is refused without being read to its end.
 	for len(head) <= 2*MaxValue+maxName {

@@ -1,6 +1,10 @@
 package signin
 
-import "sekisho/internal/directory"
+import (
+	"slices"
+
+	"sekisho/internal/directory"
+)
 
 // Change is one person whose name in the cloud is another one in a second plan.
 type Change struct {
@@ -25,11 +29,13 @@ func Changes(before, after *Plan) []Change {
 // Count is how many people a plan is for, by what becomes of their names.
 type Count struct {
 	People   int `json:"people"`   // synchronised
-	Kept     int `json:"kept"`     // sign in with the name that they have
+	Kept     int `json:"kept"`     // sign in with the name that they have, but for the contested
 	Fallback int `json:"fallback"` // get one under the initial domain
-	NoName   int `json:"no_name"`
-	Excluded int `json:"not_synchronised"` // objects of every kind
-	Others   int `json:"other_objects"`    // groups and contacts: looked at for addresses alone
+	// Contested is how many of the two share their name with somebody, so that all but one get another.
+	Contested int `json:"contested"`
+	NoName    int `json:"no_name"`
+	Excluded  int `json:"not_synchronised"` // objects of every kind
+	Others    int `json:"other_objects"`    // groups and contacts: looked at for addresses alone
 }
 
 // Count counts the rows.
@@ -43,6 +49,9 @@ func (p *Plan) Count() Count {
 			c.Others++
 		default:
 			c.People++
+			if slices.Contains(r.Findings, ruleDuplicateName) || slices.Contains(r.Findings, ruleDuplicateCloud) || slices.Contains(r.Findings, ruleGroup) {
+				c.Contested++
+			}
 			switch {
 			case r.Cloud.UPN == "":
 				c.NoName++

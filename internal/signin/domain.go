@@ -50,6 +50,7 @@ type Domain struct {
 // Tenant is the domains of a tenant. Obtain it from NewTenant.
 type Tenant struct {
 	domains []Domain // by name
+	index   map[string]int
 	initial string
 }
 
@@ -69,26 +70,31 @@ func NewTenant(domains []Domain) (*Tenant, finding.List) {
 		refuse("many-domains", "max", strconv.Itoa(maxDomains))
 		return nil, found
 	}
+	known := map[string]int{}
 	for _, d := range domains {
 		host, err := endpoint.ParseHost(d.Name)
-		if err != nil || !isDomain(string(host)) {
+		if err != nil || !IsDomain(string(host)) {
 			refuse("domain-name", "name", d.Name)
 			continue
 		}
 		d.Name = string(host)
-		if before := t.of(d.Name); before != nil {
-			if *before != d {
-				refuse("domain-twice", "name", d.Name)
-			}
-			continue
-		}
+		d.Verified = d.Verified || d.Initial
 		if d.Initial {
-			d.Verified = true
-			if t.initial != "" {
+			if t.initial != "" && t.initial != d.Name {
 				refuse("two-initial", "name", d.Name, "other", t.initial)
 			}
 			t.initial = d.Name
 		}
+		// A flag may say less of a domain than a file does, and nothing else.
+		if i, twice := known[d.Name]; twice {
+			before := &t.domains[i]
+			if before.Verified != d.Verified {
+				refuse("domain-twice", "name", d.Name)
+			}
+			before.Default, before.Initial, before.Federated = before.Default || d.Default, before.Initial || d.Initial, before.Federated || d.Federated
+			continue
+		}
+		known[d.Name] = len(t.domains)
 		t.domains = append(t.domains, d)
 	}
 	if t.initial == "" && !found.HasErrors() {
@@ -110,6 +116,10 @@ func NewTenant(domains []Domain) (*Tenant, finding.List) {
 		return nil, found
 	}
 	slices.SortFunc(t.domains, func(a, b Domain) int { return strings.Compare(a.Name, b.Name) })
+	t.index = known
+	for i, d := range t.domains {
+		t.index[d.Name] = i
+	}
 	return t, found
 }
 
@@ -117,15 +127,6 @@ func NewTenant(domains []Domain) (*Tenant, finding.List) {
 func onMicrosoft(name string) bool {
 	label, ok := strings.CutSuffix(name, ".onmicrosoft.com")
 	return ok && !strings.Contains(label, ".")
-}
-
-func (t *Tenant) of(name string) *Domain {
-	for i := range t.domains {
-		if t.domains[i].Name == name {
-			return &t.domains[i]
-		}
-	}
-	return nil
 }
 
 // Initial is the name of the initial domain.
@@ -137,10 +138,15 @@ func (t *Tenant) Domains() []Domain { return slices.Clone(t.domains) }
 // Domain is the domain that a suffix names. A domain below one of the tenant's is another one, which has to be added for
 // itself. ok is false when there is none.
 func (t *Tenant) Domain(suffix string) (d Domain, ok bool) {
-	if found := t.of(strings.ToLower(suffix)); found != nil {
-		return *found, true
+	host, err := endpoint.ParseHost(suffix)
+	if err != nil {
+		return Domain{}, false
 	}
-	return Domain{}, false
+	i, ok := t.index[string(host)]
+	if !ok {
+		return Domain{}, false
+	}
+	return t.domains[i], true
 }
 
 // State is what the tenant knows of suffix, in any case.

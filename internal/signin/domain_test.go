@@ -66,6 +66,7 @@ func TestATenantHasOneInitialDomain(t *testing.T) {
 		{[]signin.Domain{{Name: "a.onmicrosoft.com", Initial: true}, {Name: "corp"}}, "signin.domain-name", ""},
 		{[]signin.Domain{{Name: "a.onmicrosoft.com", Initial: true}, {Name: "c.example", Verified: true}, {Name: "C.example"}}, "signin.domain-twice", ""},
 		{[]signin.Domain{{Name: "a.onmicrosoft.com", Initial: true}, {Name: "c.example"}, {Name: "C.example"}}, "", "a.onmicrosoft.com"},
+		{[]signin.Domain{{Name: "a.onmicrosoft.com", Initial: true, Verified: true, Default: true}, {Name: "a.onmicrosoft.com", Initial: true}}, "", "a.onmicrosoft.com"},
 		{nil, "signin.no-initial", ""},
 	} {
 		got, found := signin.NewTenant(c.domains)

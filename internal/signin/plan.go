@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/base64"
 	"slices"
@@ -56,7 +57,8 @@ type Row struct {
 	Value    string // of the chosen attribute
 	Suffix   string // of Value, in lower case
 	Cloud    Synced
-	Anchor   string  // immutable id: base64 of mS-DS-ConsistencyGuid, else of objectGUID
+	Anchor   string  // immutable id, base64 of objectGUID; what a tenant that is set up already chose is not known
+	Implicit bool    // Value is sAMAccountName at the domain, because there is no userPrincipalName
 	Excluded string  // the rule by which the default configuration does not synchronise it; "": it is synchronised
 	Findings []*Rule // in the order of Rules, each once
 }
@@ -76,7 +78,7 @@ func Make(d *directory.Directory, t *Tenant, o Options) *Plan {
 	p := &Plan{Options: o, Tenant: t, Rows: make([]Row, len(d.Accounts))}
 	finder := &finder{plan: p, by: map[finderKey]int{}}
 	for i := range d.Accounts {
-		p.Rows[i] = p.row(&d.Accounts[i], d.Chosen)
+		p.Rows[i] = p.row(&d.Accounts[i], d)
 	}
 	for i := range p.Rows {
 		finder.row(i, d.Chosen)
@@ -87,15 +89,19 @@ func Make(d *directory.Directory, t *Tenant, o Options) *Plan {
 	return p
 }
 
-func (p *Plan) row(a *directory.Account, chosen string) Row {
-	r := Row{Account: a, Excluded: excluded(a), Anchor: anchor(a)}
+func (p *Plan) row(a *directory.Account, d *directory.Directory) Row {
+	r := Row{Account: a, Excluded: excluded(a, d.Seen["samaccountname"]), Anchor: base64.StdEncoding.EncodeToString(a.GUID)}
 	if !a.Kind.Person() {
 		return r
 	}
 	person := Person{Nickname: a.MailNickname, Mail: a.Mail}
-	if values := a.Values(p.Options.Attribute, chosen); len(values) > 0 {
+	if values := a.Values(p.Options.Attribute, d.Chosen); len(values) > 0 {
 		// Which one of several the wizard would take no page says; the finding says that there are several.
 		r.Value = values[0]
+	}
+	if r.Value == "" && !p.Options.alternate() && a.SAM != "" && a.Domain() != "" {
+		// The default rule "In from AD - User AccountEnabled" makes the name of these two where there is none.
+		r.Value, r.Implicit = a.SAM+"@"+a.Domain(), true
 	}
 	if prefix, suffix, ok := directory.CutLast(r.Value); ok {
 		if instead, renamed := p.Options.Rename[strings.ToLower(suffix)]; renamed {
@@ -104,9 +110,7 @@ func (p *Plan) row(a *directory.Account, chosen string) Row {
 	}
 	person.Name = r.Value
 	person.Primary, person.Secondary = addresses(a.Proxies)
-	if _, suffix, ok := directory.CutLast(r.Value); ok {
-		r.Suffix = strings.ToLower(suffix)
-	}
+	r.Suffix = suffixOf(r.Value)
 	r.Cloud = Sync(nil, person, p.Tenant)
 	return r
 }
@@ -125,19 +129,9 @@ func addresses(proxies []string) (primary, secondary string) {
 	return primary, secondary
 }
 
-// anchor is the immutable id (design concepts, "sourceAnchor"): bytes in the order of LDAP, as base64.
-func anchor(a *directory.Account) string {
-	switch {
-	case len(a.ConsistencyGUID) > 0:
-		return base64.StdEncoding.EncodeToString(a.ConsistencyGUID)
-	case len(a.GUID) > 0:
-		return base64.StdEncoding.EncodeToString(a.GUID)
-	}
-	return ""
-}
-
-// excluded is the rule of the default configuration by which an object is not synchronised, by its stable code.
-func excluded(a *directory.Account) string {
+// excluded is the rule of the default configuration by which an object is not synchronised, by its stable code. named says
+// that sAMAccountName was exported, so that a person without one has none.
+func excluded(a *directory.Account, named bool) string {
 	has := func(value, prefix string) bool {
 		return len(value) >= len(prefix) && strings.EqualFold(value[:len(prefix)], prefix)
 	}
@@ -146,9 +140,11 @@ func excluded(a *directory.Account) string {
 		return "replication-victim"
 	case a.SystemObject:
 		return "system-object"
+	case a.Kind == directory.Contact && (a.Mail == "" || len(a.Proxies) == 0):
+		return "contact-without-address"
 	case !a.Kind.Person():
 		return ""
-	case a.SAM == "":
+	case a.SAM == "" && named:
 		return "no-samaccountname"
 	case has(a.SAM, "AAD_"), has(a.SAM, "MSOL_"):
 		return "synchronisation-account"
@@ -195,12 +191,17 @@ func (f *finder) row(i int, chosen string) {
 	if r.Anchor == "" {
 		f.found(ruleAnchorMissing, i, "")
 	}
+	if len(r.ConsistencyGUID) > 0 && r.Kind.Person() && !bytes.Equal(r.ConsistencyGUID, r.GUID) {
+		f.found(ruleAnchorInUse, i, "")
+	}
 	if !r.Kind.Person() {
 		return
 	}
 	switch values := r.Values(o.Attribute, chosen); {
 	case r.Value == "":
-		f.found(ruleNoValue, i, "")
+		if r.Cloud.UPN != "" {
+			f.found(ruleNoValue, i, "")
+		}
 	case o.alternate() && len(values) > 1:
 		f.found(ruleManyValues, i, "")
 		fallthrough
@@ -225,10 +226,13 @@ func (f *finder) row(i int, chosen string) {
 
 // value finds what stands against the value of the chosen attribute.
 func (f *finder) value(i int, r *Row) {
+	if r.Implicit {
+		f.found(ruleImplicit, i, "")
+	}
 	if f.plan.Options.alternate() && !RFC822(r.Value) {
 		f.found(ruleNotRFC822, i, "")
+		return
 	}
-	shape := false
 	for _, fault := range Faults(r.Value) {
 		switch fault {
 		case TooLong:
@@ -236,12 +240,12 @@ func (f *finder) value(i int, r *Row) {
 		case BadCharacter, BadEnd:
 			f.found(ruleCharacters, i, "")
 		case NoAddress, BadSuffix:
-			f.found(ruleShape, i, "")
-			shape = true
+			// A suffix of one label is told as one that cannot be verified.
+			if r.Suffix == "" || strings.Contains(r.Suffix, ".") {
+				f.found(ruleShape, i, "")
+				return
+			}
 		}
-	}
-	if shape && r.Suffix == "" {
-		return
 	}
 	switch f.plan.Tenant.State(r.Suffix) {
 	case Verified:
@@ -255,7 +259,6 @@ func (f *finder) value(i int, r *Row) {
 		f.found(ruleNotRoutable, i, r.Suffix)
 	case "unlikely":
 		f.found(ruleUnlikelyRoute, i, r.Suffix)
-		fallthrough
 	default:
 		f.found(ruleNotAdded, i, r.Suffix)
 	}
@@ -285,10 +288,15 @@ func (f *finder) state(i int, r *Row) {
 	case expired:
 		f.found(ruleExpired, i, "")
 	}
+	// lockoutTime stays until the next sign-in that succeeds, so that alone it says only that there was a lock-out.
+	locked := !r.LockedSince.IsZero()
+	if r.KnowsLockOut {
+		locked = r.Control&directory.LockedOut != 0
+	}
 	switch {
-	case !r.LockedSince.IsZero() && cloud:
+	case locked && cloud:
 		f.found(ruleLockedOpen, i, "")
-	case !r.LockedSince.IsZero():
+	case locked:
 		f.found(ruleLocked, i, "")
 	}
 }

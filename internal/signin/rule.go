@@ -68,18 +68,23 @@ var (
 	ruleNotRFC822      = &Rule{"alternate-not-rfc822", Blocks, Certain, pageSignIn}
 	ruleManyValues     = &Rule{"alternate-several-values", Blocks, Certain, pageSignIn}
 	ruleAlternate      = &Rule{"alternate-in-use", Watch, Certain, pageSignIn}
+	ruleGroup          = &Rule{"conflict-with-group", Blocks, Certain, pageDuplicate}
 	ruleDuplicateName  = &Rule{"duplicate-name", Blocks, Certain, pageDuplicate}
+	ruleDuplicateLater = &Rule{"duplicate-name-later", Watch, Certain, pageDuplicate}
 	ruleDuplicateCloud = &Rule{"duplicate-fallback", Blocks, Certain, pageDuplicate}
 	ruleDuplicateProxy = &Rule{"duplicate-address", Watch, Certain, pageDuplicate}
 	ruleNameIsAddress  = &Rule{"name-is-address-of-other", Watch, Possible, pageDuplicate}
 	ruleAnchorMissing  = &Rule{"anchor-missing", Watch, Certain, pageAnchor}
+	ruleAnchorCopied   = &Rule{"anchor-copied", Watch, Possible, pageAnchor}
+	ruleAnchorInUse    = &Rule{"anchor-in-use", Watch, Possible, pageAnchor}
 	ruleAnchorTwice    = &Rule{"anchor-duplicate", Blocks, Certain, pageAnchor}
 	ruleNickname       = &Rule{"nickname-characters", Watch, Possible, pageNames}
 	ruleDisabled       = &Rule{"disabled", Explain, Certain, pageAuthn}
 	ruleExpired        = &Rule{"expired", Explain, Certain, pageAuthn}
 	ruleExpiredOpen    = &Rule{"expired-still-open", Watch, Certain, pageHash}
-	ruleLocked         = &Rule{"locked", Explain, Certain, pageAuthn}
-	ruleLockedOpen     = &Rule{"locked-still-open", Watch, Certain, pageAuthn}
+	ruleImplicit       = &Rule{"implicit-name", Watch, Likely, pageDefault}
+	ruleLocked         = &Rule{"locked", Explain, Possible, pageAuthn}
+	ruleLockedOpen     = &Rule{"locked-still-open", Watch, Possible, pageAuthn}
 	ruleMustChange     = &Rule{"must-change", Watch, Certain, pageHash}
 	ruleNotClass       = &Rule{"hash-not-synchronised", Blocks, Certain, pageHash}
 	ruleFederation     = &Rule{"cannot-be-federated", Blocks, Certain, pageSignIn}
@@ -90,8 +95,8 @@ var (
 func Rules() []*Rule {
 	return []*Rule{
 		ruleNoInitialName, ruleNotAdded, ruleNotVerified, ruleNotRoutable, ruleUnlikelyRoute, ruleNoValue, ruleShape, ruleCharacters, ruleLength,
-		ruleNotRFC822, ruleManyValues, ruleAlternate, ruleDuplicateName, ruleDuplicateCloud, ruleDuplicateProxy, ruleNameIsAddress,
-		ruleAnchorTwice, ruleAnchorMissing, ruleNickname, ruleFederation, ruleNotClass, ruleMustChange, ruleExpiredOpen, ruleLockedOpen,
+		ruleNotRFC822, ruleManyValues, ruleGroup, ruleDuplicateName, ruleDuplicateCloud, ruleAnchorTwice, ruleImplicit, ruleAlternate,
+		ruleDuplicateLater, ruleDuplicateProxy, ruleNameIsAddress, ruleAnchorCopied, ruleAnchorInUse, ruleAnchorMissing, ruleNickname, ruleFederation, ruleNotClass, ruleMustChange, ruleExpiredOpen, ruleLockedOpen,
 		ruleDisabled, ruleExpired, ruleLocked, ruleExcluded,
 	}
 }

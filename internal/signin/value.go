@@ -15,7 +15,7 @@ const (
 	NoAddress    Fault = "no-address"   // not of the form prefix@suffix
 	TooLong      Fault = "too-long"     // more than 113 characters, 64 before the @ or 48 behind it
 	BadCharacter Fault = "character"    // a character that is not taken
-	BadEnd       Fault = "ends-in-dot"  // the prefix begins or ends with a full stop, or has two in a row
+	BadEnd       Fault = "ends-in-dot"  // the prefix ends with a full stop
 	BadSuffix    Fault = "suffix-shape" // the suffix is no domain name
 )
 
@@ -44,15 +44,28 @@ func Faults(value string) []Fault {
 	if strings.HasSuffix(prefix, ".") {
 		out = append(out, BadEnd)
 	}
-	if !isDomain(suffix) {
+	if !IsDomain(suffix) {
 		out = append(out, BadSuffix)
 	}
 	return out
 }
 
-// isDomain reports whether a suffix has the shape of a domain that can be added: a host name with a dot, without the
+// suffixOf is the suffix of a value, in lower case, where it has the shape of a host name: also one of a single label, which
+// a forest can have and nobody can verify. Otherwise it is "", and the value is what is to be corrected.
+func suffixOf(value string) string {
+	_, suffix, ok := cutAddress(value)
+	if !ok || strings.HasSuffix(suffix, ".") || strings.ContainsAny(suffix, " _") {
+		return ""
+	}
+	if _, err := endpoint.ParseHost(suffix); err != nil {
+		return ""
+	}
+	return strings.ToLower(suffix)
+}
+
+// IsDomain reports whether a suffix has the shape of a domain that can be added: a host name with a dot, without the
 // underscore that DNS knows and host names do not (RFC 1123, section 2.1), and without a dot at its end.
-func isDomain(suffix string) bool {
+func IsDomain(suffix string) bool {
 	_, err := endpoint.ParseHost(suffix)
 	return err == nil && strings.Contains(suffix, ".") && !strings.HasSuffix(suffix, ".") && !strings.Contains(suffix, "_")
 }
@@ -91,8 +104,8 @@ var special = []string{
 // private are names that are used in networks and delegated to nobody today; that can change, so a finding is "likely".
 var private = []string{"lan", "localdomain", "intranet", "intern", "priv", "private", "domain", "loc", "ad"}
 
-// Routable says whether a suffix can be a domain of a tenant: "no" when it has one label or is reserved, "unlikely" when it
-// lies below a name that is delegated to nobody as far as is known, "" otherwise.
+// Routable says whether a suffix can be a domain of a tenant: "no" when it has one label, is reserved, or is the initial
+// domain of some tenant, which is nobody else's; "unlikely" when it lies below a name that is delegated to nobody as far as is known, "" otherwise.
 func Routable(suffix string) string {
 	suffix = strings.ToLower(strings.TrimSuffix(suffix, "."))
 	below := func(names []string) bool {
@@ -104,7 +117,7 @@ func Routable(suffix string) string {
 		return false
 	}
 	switch {
-	case !strings.Contains(suffix, "."), below(special):
+	case !strings.Contains(suffix, "."), below(special), below([]string{"onmicrosoft.com"}):
 		return "no"
 	case below(private):
 		return "unlikely"
