@@ -333,7 +333,7 @@ var proxyCases = []faultCase{
 // The organisation's proxy of a configuration is the lab's stand-in, and its faults are told as what they are.
 func TestEveryFaultOfTheProxyIsTold(t *testing.T) {
 	for _, address := range []string{"proxy.corp.example:3128", "198.51.100.9:8080"} {
-		n := faultNode(t, "rings:\n", "network:\n  upstream-proxy:\n    address: \""+address+"\"\nrings:\n")
+		n := faultNode(t, "network:\n", "network:\n  upstream-proxy:\n    address: \""+address+"\"\n")
 		for i, c := range proxyCases {
 			driveFault(t, n, c, fmt.Sprintf("p%d.read.example", i))
 		}

@@ -21,13 +21,13 @@ func TestAFileThatCannotBeUsedIsFoundBeforeAnythingIsMade(t *testing.T) {
 	if err := os.WriteFile(empty, []byte("no certificate"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for name, c := range map[string]struct{ section, code string }{
-		"trust-missing":    {"network:\n  trust: " + filepath.Join(dir, "none.pem") + "\n", "node.trust-unreadable"},
-		"trust-empty":      {"network:\n  trust: " + empty + "\n", "node.trust-empty"},
-		"password-missing": {"authentication:\n  passwords: " + filepath.Join(dir, "none") + "\n", "caller.unreadable"},
+	for name, c := range map[string]struct{ instead, section, code string }{
+		"trust-missing":    {"network:\n", "network:\n  trust: " + filepath.Join(dir, "none.pem") + "\n", "node.trust-unreadable"},
+		"trust-empty":      {"network:\n", "network:\n  trust: " + empty + "\n", "node.trust-empty"},
+		"password-missing": {"rings:\n", "authentication:\n  passwords: " + filepath.Join(dir, "none") + "\nrings:\n", "caller.unreadable"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			settings := labConfig(t, "rings:", c.section+"rings:")
+			settings := labConfig(t, c.instead, c.section)
 			program, found := node.Compile(settings, catalog.Builtin())
 			i := slices.IndexFunc(found, func(f finding.Finding) bool { return f.Code == c.code })
 			if program != nil || i < 0 || !found[i].Pos.Known() {

@@ -91,7 +91,7 @@ func TestTheOrganisationsOwnNetwork(t *testing.T) {
 		"    - {host: fixed.example.com, addresses: [127.0.0.1]}\n    - {host: login.live.com, addresses: [192.0.2.1]}\n" +
 		"  dial-allowed: [127.0.0.1/32]\n  trust: " + file + "\n"
 	aliases := "aliases:\n  - {host: sts.windows.net, clients: [10.0.0.0/8]}\n"
-	c := labConfig(t, "rings:", rows+network+aliases+"rings:")
+	c := labConfig(t, "rings:", rows+aliases+"rings:", "network:\n", network)
 	n := start(t, node.Options{Config: c})
 	client := through(t, n)
 	for _, name := range []string{"asked", "fixed"} {
@@ -116,7 +116,8 @@ func TestTheOrganisationsOwnNetwork(t *testing.T) {
 // TestAPrivateAddressIsNotDialledUnasked: a server of one's own that answers with a private address opens nothing.
 func TestAPrivateAddressIsNotDialledUnasked(t *testing.T) {
 	port, _ := origin(t, "asked.example.com")
-	c := labConfig(t, "rings:", "hosts:\n  - {host: asked.example.com, ports: tcp/"+port+"}\nnetwork:\n  resolvers: [\""+nameserver(t, "asked.example.com")+"\"]\nrings:")
+	c := labConfig(t, "rings:", "hosts:\n  - {host: asked.example.com, ports: tcp/"+port+"}\nrings:",
+		"network:\n", "network:\n  resolvers: [\""+nameserver(t, "asked.example.com")+"\"]\n")
 	n := start(t, node.Options{Config: c})
 	if _, err := through(t, n).Get("https://asked.example.com:" + port + "/"); err == nil || !strings.Contains(err.Error(), "Forbidden") {
 		t.Errorf("%v", err)

@@ -162,7 +162,7 @@ func TestAskTenants(t *testing.T) {
 
 // TestAskTenantsWithoutANetworkKnowsNothing: a server that is not there makes everything "not known", and nothing wrong.
 func TestAskTenantsWithoutANetworkKnowsNothing(t *testing.T) {
-	text := strings.Replace(string(config.Example("lab.yaml")), "rings:", "network:\n  names: [{host: login.microsoftonline.com, addresses: [127.0.0.1]}]\nrings:", 1)
+	text := strings.Replace(string(config.Example("lab.yaml")), "network:\n", "network:\n  names: [{host: login.microsoftonline.com, addresses: [127.0.0.1]}]\n", 1)
 	c, problems := config.Parse("lab.yaml", []byte(text))
 	if problems.HasErrors() {
 		t.Fatal(problems)
