@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"sekisho/internal/catalog"
 	"sekisho/internal/catalog/library"
 	"sekisho/internal/finding"
 	"sekisho/internal/servicetags"
@@ -37,6 +38,10 @@ func VersionNamed(shelf *library.Library, name string) (string, error) {
 	}
 	for _, v := range versions {
 		if v.Name == name || v.Current && name == "current" || v.Waiting && name == "waiting" {
+			return v.Name, nil
+		}
+		// What is written into the head of rendered files is a name, too.
+		if v.Name == library.Builtin && name == catalog.Builtin().Version() {
 			return v.Name, nil
 		}
 	}
