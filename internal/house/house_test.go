@@ -38,7 +38,7 @@ var order = [][]string{
 	{"internal/servicetags"},
 	{"internal/catalog"},
 	{"internal/signin"},
-	{"internal/signinlog", "internal/directory"},
+	{"internal/signinlog", "internal/directory", "internal/workbook"},
 	{"internal/ca", "internal/audit", "internal/dnsx", "internal/tenant", "internal/bgp", "internal/asn"},
 	{"internal/endpoint"},
 	{"internal/message"},

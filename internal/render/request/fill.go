@@ -9,6 +9,7 @@ import (
 	"github.com/xuri/excelize/v2"
 
 	"sekisho/internal/finding"
+	"sekisho/internal/workbook"
 )
 
 // mostMerged bounds how many merged areas are copied into new rows (chosen: ten in each of 10,000 rows).
@@ -51,8 +52,8 @@ func (f *form) fill(data []byte) (out []byte, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if t.first-1+len(f.lines) > mostRows {
-		return nil, finding.Fail("request.too-many", nil, "count", strconv.Itoa(len(f.lines)), "max", strconv.Itoa(mostRows-t.first+1))
+	if t.first-1+len(f.lines) > workbook.MostRows {
+		return nil, finding.Fail("request.too-many", nil, "count", strconv.Itoa(len(f.lines)), "max", strconv.Itoa(workbook.MostRows-t.first+1))
 	}
 	f.grow(b, t, areas, room, below)
 	values := f.values()
@@ -77,7 +78,7 @@ func (f *form) fill(data []byte) (out []byte, err error) {
 	f.rows(b, t.sheet, t.first, list, lowest)
 	calculate := true
 	b.do(b.SetCalcProps(&excelize.CalcPropsOptions{FullCalcOnLoad: &calculate})) // results in formulas are those of the empty form
-	f.beside(b, b.looks(f.p.Language() == "ja"))
+	f.beside(b, b.looks(f.p.Language()))
 	return b.bytes()
 }
 

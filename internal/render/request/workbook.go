@@ -2,14 +2,13 @@ package request
 
 import (
 	"errors"
-	"math"
 	"strconv"
 	"strings"
 
 	"github.com/xuri/excelize/v2"
-	"golang.org/x/text/width"
 
 	"sekisho/internal/finding"
+	"sekisho/internal/workbook"
 )
 
 // book is a workbook that is being written. The first error stays; what follows it does nothing.
@@ -25,10 +24,7 @@ func (b *book) do(err error) {
 }
 
 // at names a cell; row and column count from 1.
-func at(column, row int) string {
-	name, _ := excelize.CoordinatesToCellName(column, row) // both are ours
-	return name
-}
+func at(column, row int) string { return workbook.At(column, row) }
 
 // put writes a text, never a formula. What is empty is not written, so that a template keeps what it has.
 func (b *book) put(sheet string, column, row int, text string) {
@@ -56,53 +52,21 @@ func (b *book) bytes() ([]byte, error) {
 const (
 	headRow  = 3 // first row of the block above the table
 	tableRow = 9 // the table's head
-	paperA4  = 9 // ECMA-376 part 1, 18.3.1.63, paperSize
 )
 
-// looks are the styles of the built-in form.
-type looks struct{ title, label, value, head, cell, middle int }
-
-func (b *book) looks(japanese bool) looks {
-	family, charset := "Yu Gothic", 0
-	if japanese {
-		family, charset = "游ゴシック", 128 // SHIFTJIS_CHARSET: a reader without the font takes another Japanese one
-	}
-	font := func(size float64, bold bool) *excelize.Font {
-		f := &excelize.Font{Family: family, Size: size, Bold: bold, Color: "000000"}
-		if charset != 0 {
-			f.Charset = &charset
-		}
-		return f
-	}
-	b.do(b.SetDefaultFont(family))
-	var border []excelize.Border
-	for _, side := range []string{"left", "top", "right", "bottom"} {
-		border = append(border, excelize.Border{Type: side, Color: "808080", Style: 1})
-	}
-	grey := excelize.Fill{Type: "pattern", Pattern: 1, Color: []string{"E7ECF3"}}
-	style := func(s excelize.Style) int {
-		id, err := b.NewStyle(&s)
-		b.do(err)
-		return id
-	}
-	middle := excelize.Alignment{Horizontal: "center", Vertical: "center", WrapText: true}
-	return looks{
-		title:  style(excelize.Style{Font: font(16, true), Alignment: &excelize.Alignment{Vertical: "center"}}),
-		label:  style(excelize.Style{Font: font(9, true), Border: border, Fill: grey, Alignment: &excelize.Alignment{Vertical: "center", WrapText: true}}),
-		value:  style(excelize.Style{Font: font(9, false), Border: border, Alignment: &excelize.Alignment{Horizontal: "left", Vertical: "center", WrapText: true}}),
-		head:   style(excelize.Style{Font: font(9, true), Border: border, Fill: grey, Alignment: &middle}),
-		cell:   style(excelize.Style{Font: font(9, false), Border: border, Alignment: &excelize.Alignment{Horizontal: "left", Vertical: "top", WrapText: true}}),
-		middle: style(excelize.Style{Font: font(9, false), Border: border, Alignment: &excelize.Alignment{Horizontal: "center", Vertical: "top", WrapText: true}}),
-	}
+func (b *book) looks(language string) workbook.Looks {
+	l, err := workbook.NewLooks(b.File, language)
+	b.do(err)
+	return l
 }
 
 // workbook writes the built-in form.
 func (f *form) workbook() ([]byte, error) {
-	if len(f.lines) > mostRows-tableRow {
-		return nil, finding.Fail("request.too-many", nil, "count", strconv.Itoa(len(f.lines)), "max", strconv.Itoa(mostRows-tableRow))
+	if len(f.lines) > workbook.MostRows-tableRow {
+		return nil, finding.Fail("request.too-many", nil, "count", strconv.Itoa(len(f.lines)), "max", strconv.Itoa(workbook.MostRows-tableRow))
 	}
 	b := &book{File: excelize.NewFile()}
-	look := b.looks(f.p.Language() == "ja")
+	look := b.looks(f.p.Language())
 	sheet := f.text("sheet.request")
 	b.do(b.SetSheetName("Sheet1", sheet))
 	f.properties(b)
@@ -114,29 +78,26 @@ func (f *form) workbook() ([]byte, error) {
 	for i, c := range columns {
 		b.put(sheet, i+1, tableRow, f.text("column."+c.id))
 	}
-	b.do(b.SetCellStyle(sheet, at(1, tableRow), at(len(columns), tableRow), look.head))
+	b.do(b.SetCellStyle(sheet, at(1, tableRow), at(len(columns), tableRow), look.Head))
 	b.do(b.SetRowHeight(sheet, tableRow, 30))
 	last := tableRow + len(f.lines)
 	f.rows(b, sheet, tableRow+1, numbered(columns), 0)
 	for i, c := range columns {
-		style := look.cell
+		style := look.Cell
 		switch c.id {
 		case "number", "kind", "direction", "wanted", "expires", "done":
-			style = look.middle
+			style = look.Middle
 		}
 		b.do(b.SetCellStyle(sheet, at(i+1, tableRow+1), at(i+1, last), style))
 	}
 	b.do(b.AutoFilter(sheet, at(1, tableRow)+":"+at(len(columns), last), nil))
 	b.do(b.SetPanes(sheet, &excelize.Panes{Freeze: true, YSplit: tableRow, TopLeftCell: at(1, tableRow+1), ActivePane: "bottomLeft"}))
 	f.choices(b, sheet, 2, tableRow+1, last)
-	b.do(b.SetDefinedName(&excelize.DefinedName{Name: "_xlnm.Print_Titles", RefersTo: quoted(sheet) + "!$" + strconv.Itoa(tableRow) + ":$" + strconv.Itoa(tableRow), Scope: sheet}))
-	f.print(b, sheet)
+	b.do(b.SetDefinedName(&excelize.DefinedName{Name: "_xlnm.Print_Titles", RefersTo: workbook.Quoted(sheet) + "!$" + strconv.Itoa(tableRow) + ":$" + strconv.Itoa(tableRow), Scope: sheet}))
+	b.do(workbook.SetPage(b.File, sheet))
 	f.beside(b, look)
 	return b.bytes()
 }
-
-// quoted is a sheet's name as formulas have it.
-func quoted(sheet string) string { return "'" + strings.ReplaceAll(sheet, "'", "''") + "'" }
 
 // properties are those of the document. Its dates are that of the data: the same input gives the same bytes.
 func (f *form) properties(b *book) {
@@ -152,11 +113,11 @@ func (f *form) properties(b *book) {
 }
 
 // head writes the title, what the request is about, and the boxes for those who sign it.
-func (f *form) head(b *book, sheet string, look looks) {
+func (f *form) head(b *book, sheet string, look workbook.Looks) {
 	n := len(columns)
 	b.do(b.MergeCell(sheet, at(1, 1), at(n, 1)))
 	b.put(sheet, 1, 1, f.cell(f.title))
-	b.do(b.SetCellStyle(sheet, at(1, 1), at(n, 1), look.title))
+	b.do(b.SetCellStyle(sheet, at(1, 1), at(n, 1), look.Title))
 	b.do(b.SetRowHeight(sheet, 1, 28))
 	values := f.values()
 	place := func(column, row int, id string) {
@@ -164,8 +125,8 @@ func (f *form) head(b *book, sheet string, look looks) {
 		b.do(b.MergeCell(sheet, at(column+2, row), at(column+3, row)))
 		b.put(sheet, column, row, f.text("head."+id))
 		b.put(sheet, column+2, row, values[id])
-		b.do(b.SetCellStyle(sheet, at(column, row), at(column+1, row), look.label))
-		b.do(b.SetCellStyle(sheet, at(column+2, row), at(column+3, row), look.value))
+		b.do(b.SetCellStyle(sheet, at(column, row), at(column+1, row), look.Label))
+		b.do(b.SetCellStyle(sheet, at(column+2, row), at(column+3, row), look.Value))
 	}
 	for i, id := range []string{"organisation", "applicant", "wanted", "expires", "count"} {
 		place(1, headRow+i, id)
@@ -183,9 +144,9 @@ func (f *form) head(b *book, sheet string, look looks) {
 		switch c.id {
 		case "applicant", "approver", "implementer", "done", "checker":
 			b.put(sheet, i+1, headRow, f.text("column."+c.id))
-			b.do(b.SetCellStyle(sheet, at(i+1, headRow), at(i+1, headRow), look.head))
+			b.do(b.SetCellStyle(sheet, at(i+1, headRow), at(i+1, headRow), look.Head))
 			b.do(b.MergeCell(sheet, at(i+1, headRow+1), at(i+1, headRow+4)))
-			b.do(b.SetCellStyle(sheet, at(i+1, headRow+1), at(i+1, headRow+4), look.value))
+			b.do(b.SetCellStyle(sheet, at(i+1, headRow+1), at(i+1, headRow+4), look.Value))
 		}
 	}
 }
@@ -241,7 +202,7 @@ func (f *form) rows(b *book, sheet string, first int, list []placed, lowest floa
 			}
 			text := f.cell(c.value(f, i, l))
 			b.put(sheet, c.at, first+i, text)
-			high = max(high, lines(text, c.width))
+			high = max(high, workbook.Lines(text, c.width))
 		}
 		b.height(sheet, first+i, high, lowest)
 		if b.err != nil {
@@ -250,33 +211,9 @@ func (f *form) rows(b *book, sheet string, first int, list []placed, lowest floa
 	}
 }
 
-// Heights of rows, in points.
-const (
-	lineHigh = 13.5 // of a line of Yu Gothic in 9 points, as Excel sets it
-	mostHigh = 409  // of a row (see mostCell)
-)
-
 // height makes a row high enough for a number of lines. Excel would find out by itself and LibreOffice would not.
 func (b *book) height(sheet string, row, high int, lowest float64) {
-	b.do(b.SetRowHeight(sheet, row, min(mostHigh, max(lowest, float64(high)*lineHigh+3))))
-}
-
-// lines estimates, rather too many than too few, on how many lines a text stands in a column of a width in characters of 11
-// points, of which the text has 9.
-func lines(text string, wide float64) int {
-	n := 0
-	for part := range strings.SplitSeq(text, "\n") {
-		units := 0
-		for _, r := range part {
-			units++
-			switch width.LookupRune(r).Kind() {
-			case width.EastAsianWide, width.EastAsianFullwidth, width.EastAsianAmbiguous:
-				units++
-			}
-		}
-		n += max(1, int(math.Ceil(float64(units)/max(1, wide*1.15))))
-	}
-	return n
+	b.do(b.SetRowHeight(sheet, row, workbook.Height(high, lowest)))
 }
 
 // choices lets people choose what a line asks for from a list.
@@ -292,18 +229,8 @@ func (f *form) choices(b *book, sheet string, column, first, last int) {
 	b.do(b.AddDataValidation(sheet, v))
 }
 
-// print sets up A4 across, as wide as a page, with numbered pages.
-func (f *form) print(b *book, sheet string) {
-	size, across, wide, high, fit := paperA4, "landscape", 1, 0, true
-	b.do(b.SetPageLayout(sheet, &excelize.PageLayoutOptions{Size: &size, Orientation: &across, FitToWidth: &wide, FitToHeight: &high}))
-	b.do(b.SetSheetProps(sheet, &excelize.SheetPropsOptions{FitToPage: &fit}))
-	side, top := 0.4, 0.5
-	b.do(b.SetPageMargins(sheet, &excelize.PageLayoutMarginsOptions{Left: &side, Right: &side, Top: &top, Bottom: &top}))
-	b.do(b.SetHeaderFooter(sheet, &excelize.HeaderFooterOptions{OddFooter: "&L&A&C&P / &N"}))
-}
-
 // beside adds the sheets of what is not asked for and of the sources.
-func (f *form) beside(b *book, look looks) {
+func (f *form) beside(b *book, look workbook.Looks) {
 	var left [][]string
 	for _, n := range f.notes {
 		left = append(left, []string{n.what, n.ports, n.rule, f.text("note." + n.why)})
@@ -320,7 +247,7 @@ func (f *form) beside(b *book, look looks) {
 }
 
 // sheet adds a sheet with a table. Its name gets a number where the book has one so called.
-func (f *form) sheet(b *book, look looks, id string, records [][]string, columns ...column) {
+func (f *form) sheet(b *book, look workbook.Looks, id string, records [][]string, columns ...column) {
 	if b.err != nil {
 		return
 	}
@@ -333,7 +260,7 @@ func (f *form) sheet(b *book, look looks, id string, records [][]string, columns
 		}
 		name = base + " " + strconv.Itoa(n)
 	}
-	if len(records) > mostRows-1 {
+	if len(records) > workbook.MostRows-1 {
 		b.do(errors.New("too many rows"))
 		return
 	}
@@ -349,16 +276,16 @@ func (f *form) sheet(b *book, look looks, id string, records [][]string, columns
 		for j, c := range cells {
 			text := f.cell(c)
 			b.put(name, j+1, i+2, text)
-			high = max(high, lines(text, columns[j].width))
+			high = max(high, workbook.Lines(text, columns[j].width))
 		}
 		b.height(name, i+2, high, 0)
 	}
-	b.do(b.SetCellStyle(name, at(1, 1), at(len(columns), 1), look.head))
+	b.do(b.SetCellStyle(name, at(1, 1), at(len(columns), 1), look.Head))
 	if len(records) > 0 {
-		b.do(b.SetCellStyle(name, at(1, 2), at(len(columns), len(records)+1), look.cell))
+		b.do(b.SetCellStyle(name, at(1, 2), at(len(columns), len(records)+1), look.Cell))
 	}
 	b.do(b.AutoFilter(name, at(1, 1)+":"+at(len(columns), len(records)+1), nil))
 	b.do(b.SetPanes(name, &excelize.Panes{Freeze: true, YSplit: 1, TopLeftCell: "A2", ActivePane: "bottomLeft"}))
-	b.do(b.SetDefinedName(&excelize.DefinedName{Name: "_xlnm.Print_Titles", RefersTo: quoted(name) + "!$1:$1", Scope: name}))
-	f.print(b, name)
+	b.do(b.SetDefinedName(&excelize.DefinedName{Name: "_xlnm.Print_Titles", RefersTo: workbook.Quoted(name) + "!$1:$1", Scope: name}))
+	b.do(workbook.SetPage(b.File, name))
 }
