@@ -7,17 +7,25 @@ import (
 )
 
 // Header returns the lines that every text file begins with, without comment signs: what wrote it, from which catalog,
-// policy and data, and that it is not to be edited. It names no time but that of the data, so that the same input gives
+// policy and data, that it is not to be edited, and of changes what they are changes of. It names no time but that of the data, so that the same input gives
 // the same bytes. The lines are ASCII in every language: devices disagree about encodings.
 func Header(in Input, target string) []string {
 	date := Date(in)
 	if date == "" {
 		date = "unknown date"
 	}
-	return []string{
+	lines := []string{
 		"Sekisho " + target + ". Catalog " + ASCII(in.Program.CatalogVersion()) + ", policy " + in.Program.Hash() + ", data of " + date + ".",
 		"Written by a program: do not edit, change the configuration and render it again.",
 	}
+	if b := in.Before; b != nil {
+		since := Date(*b)
+		if since == "" {
+			since = "unknown date"
+		}
+		lines = append(lines, "Changes alone, since catalog "+ASCII(b.Program.CatalogVersion())+" with data of "+since+": for a device that has that version.")
+	}
+	return lines
 }
 
 // Comment joins lines into comment lines: each behind prefix and a blank.

@@ -29,6 +29,9 @@ const (
 	// that know them, so that a change of the catalog is fetched by every device at once; at about 100 ms each, a tenth of one
 	// processor).
 	MostDifferences = 40
+	// MostOutputs bounds how many whole outputs are made a minute (chosen: every target with a dozen choices of options; at
+	// about 30 ms each, an eighth of one processor).
+	MostOutputs = 240
 )
 
 // Current is what Handler serves now.
@@ -41,7 +44,7 @@ type Current struct {
 	// can tell. The error, a *finding.Problem, says that there is no such version, or that the policy cannot be compiled
 	// against it.
 	Since func(version string) (Input, error)
-	// Now is the clock of the budget for differences; nil: time.Now.
+	// Now is the clock of the budgets; nil: time.Now.
 	Now func() time.Time
 }
 
@@ -50,8 +53,9 @@ type Current struct {
 // until the edition changes, within MostKept and MostKeptBytes.
 //
 // With since=VERSION it answers what changed since an earlier version, of targets that can say so. Whoever reaches the listener
-// may ask, so that one difference is computed at a time, and no more than MostDifferences of them a minute; who comes
-// beyond that is told 503 and when to ask again. One that is kept costs nothing.
+// may ask, so that one difference is computed at a time, no more than MostDifferences of them a minute and no more than
+// MostOutputs whole ones; who comes beyond that is told 503 and when to ask again. What is kept costs nothing, and neither does
+// a version that there is not.
 //
 // A path that is none is 404 with the list of what there is, a query that does not fit 400, a target that the policy or
 // catalog of now cannot make 409 with the reason, no policy 503: a device keeps what it has.
@@ -83,7 +87,7 @@ func Handler(all []Target, current func() Current) http.Handler {
 		out, err := k.render(t, c, options, r.URL.Query().Get(sinceOption))
 		if errors.Is(err, errBusy) {
 			w.Header().Set("Retry-After", "60")
-			plain(w, http.StatusServiceUnavailable, "too many differences were asked for; ask again in a minute\n")
+			plain(w, http.StatusServiceUnavailable, "too much was asked for with ever new options; ask again in a minute\n")
 			return
 		}
 		if err != nil {
@@ -217,27 +221,34 @@ type kept struct {
 	outputs map[string]*once
 	bytes   int
 
-	since  sync.Mutex // held while a difference is computed
-	budget budget
+	since       sync.Mutex // held while a difference is computed
+	differences budget
+	wholes      budget
 }
 
-// budget is how many differences may still be computed. Held under kept.mu.
+// budget is how many outputs were made in the minute that began at at. Held under kept.mu.
 type budget struct {
-	left int
-	at   time.Time // when it was last filled
+	spent int
+	at    time.Time
 }
 
-// take takes one, or reports that there is none left. It is filled every minute.
-func (b *budget) take(now time.Time) bool {
+// take takes one of most a minute, or reports that there is none left.
+func (b *budget) take(now time.Time, most int) bool {
 	if d := now.Sub(b.at); b.at.IsZero() || d >= time.Minute || d < 0 {
-		b.left, b.at = MostDifferences, now
+		b.spent, b.at = 0, now
 	}
-	b.left--
-	return b.left >= 0
+	if b.spent >= most {
+		return false
+	}
+	b.spent++
+	return true
 }
 
-// errBusy says that the budget for differences is spent.
-var errBusy = errors.New("too many differences")
+// giveBack returns one that was taken and cost nothing.
+func (b *budget) giveBack() { b.spent = max(b.spent-1, 0) }
+
+// errBusy says that a budget is spent.
+var errBusy = errors.New("too many outputs")
 
 // errStopped is the answer of a target that did not come to an end.
 var errStopped = errors.New("the target stopped")
@@ -260,11 +271,15 @@ func (k *kept) render(t Target, c Current, options Options, since string) (Outpu
 		k.edition, k.outputs, k.bytes = c.Edition, map[string]*once{}, 0
 	}
 	o := k.outputs[key]
-	if o == nil && since != "" && !k.budget.take(now()) {
-		k.mu.Unlock()
-		return Output{}, errBusy
-	}
 	if o == nil {
+		spent, most := &k.wholes, MostOutputs
+		if since != "" {
+			spent, most = &k.differences, MostDifferences
+		}
+		if !spent.take(now(), most) {
+			k.mu.Unlock()
+			return Output{}, errBusy
+		}
 		o = &once{}
 		k.outputs[key] = o
 	}
@@ -298,6 +313,9 @@ func (k *kept) difference(t Target, c Current, options Options, since string) (O
 	defer k.since.Unlock()
 	in, err := c.Since(since)
 	if err != nil {
+		k.mu.Lock()
+		k.differences.giveBack()
+		k.mu.Unlock()
 		return Output{}, err
 	}
 	in.Language, in.Before.Language = c.Input.Language, c.Input.Language

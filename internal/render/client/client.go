@@ -150,6 +150,15 @@ var (
 	authority = regexp.MustCompile(`^([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$`)
 )
 
+// isAuthority reports whether s is a host, or a host and a port, that mean the same to whoever reads them.
+func isAuthority(s string) bool {
+	if !authority.MatchString(s) {
+		return false
+	}
+	_, err := endpoint.ParseAuthority(s, 80)
+	return err == nil
+}
+
 // byPAC sets p.pac and returns its host.
 func (p *plan) byPAC(in render.Input, ring string) (string, error) {
 	text := in.Options.Text(optionPAC)
@@ -162,7 +171,7 @@ func (p *plan) byPAC(in render.Input, ring string) (string, error) {
 		return "", finding.Fail("client.no-pac", nil)
 	}
 	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || !authority.MatchString(u.Host) || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || !path.MatchString(u.EscapedPath()) || u.Scheme+"://"+u.Host+u.EscapedPath() != text {
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || !isAuthority(u.Host) || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || !path.MatchString(u.EscapedPath()) || u.Scheme+"://"+u.Host+u.EscapedPath() != text {
 		return "", finding.Fail("client.url", nil, "option", optionPAC, "value", render.OneLine(text))
 	}
 	p.pac = text
@@ -182,7 +191,7 @@ func (p *plan) byProxy(in render.Input, ring string, warn func(code string, args
 		return "", finding.Fail("client.no-proxy", nil)
 	}
 	host, port, err := net.SplitHostPort(proxies[0])
-	if err != nil || port == "" || !authority.MatchString(proxies[0]) {
+	if err != nil || port == "" || !isAuthority(proxies[0]) {
 		return "", finding.Fail("client.proxy", err, "option", optionProxy, "value", render.OneLine(proxies[0]))
 	}
 	if len(proxies) > 1 {
@@ -197,7 +206,7 @@ func (p *plan) byProxy(in render.Input, ring string, warn func(code string, args
 		}
 	}
 	for _, text := range in.Own {
-		if u, err := url.Parse(text); err == nil && authority.MatchString(u.Host) && !slices.Contains(p.own, u.Hostname()) {
+		if u, err := url.Parse(text); err == nil && isAuthority(u.Host) && !slices.Contains(p.own, u.Hostname()) {
 			p.own = append(p.own, u.Hostname())
 		}
 	}

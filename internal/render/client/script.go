@@ -51,10 +51,12 @@ func script(in render.Input, p plan, values []setting) string {
 	w.WriteString("if ($LASTEXITCODE -ne 0) { throw 'netsh winhttp set advproxy failed' }\n")
 	if len(p.ranges) > 0 {
 		comment("firewall")
-		w.WriteString("Get-NetFirewallRule -Group '" + group + "' -ErrorAction SilentlyContinue | Remove-NetFirewallRule\n")
+		// The earlier rules go when the new ones are there: a failure between leaves both, and never none.
+		w.WriteString("$earlier = @(Get-NetFirewallRule -Group '" + group + "' -ErrorAction SilentlyContinue)\n")
 		for _, r := range blocks(p) {
 			w.WriteString(r.Command())
 		}
+		w.WriteString("$earlier | Remove-NetFirewallRule\n")
 	}
 	return w.String()
 }
@@ -63,7 +65,7 @@ func script(in render.Input, p plan, values []setting) string {
 func blocks(p plan) []windows.Rule {
 	var out []windows.Rule
 	for _, proto := range []endpoint.Proto{endpoint.TCP, endpoint.UDP} {
-		out = append(out, windows.Rule{Name: "sekisho-sign-in-" + proto.String(), Group: group, Block: true, Proto: proto,
+		out = append(out, windows.Rule{Name: "sekisho-sign-in-" + proto.String(), Group: group, Unnamed: true, Block: true, Proto: proto,
 			Ports: endpoint.NewPorts(endpoint.PortRange{Proto: proto, First: 443, Last: 443}), Remote: p.ranges})
 	}
 	return out

@@ -77,7 +77,7 @@ func script(in render.Input, ring stamp.Ring) string {
 	comment("            ", "remove")
 	w.WriteString("            if (\n" + hosts("                ", all) + "            )\n            {\n")
 	for _, name := range restrict.DeletedNames() {
-		for _, n := range []string{name, strings.ReplaceAll(name, "-", "_")} {
+		for _, n := range spellings(name) {
 			w.WriteString("                oSession.oRequest.headers.Remove(" + quote(n) + ");\n")
 		}
 	}
@@ -94,6 +94,22 @@ func script(in render.Input, ring stamp.Ring) string {
 	comment("        ", "end")
 	w.WriteString("    }\n}\n")
 	return w.String()
+}
+
+// spellings are all ways to write a header's name with hyphens or underscores, which servers may read as one; the name itself
+// is the first. A name has four hyphens at most.
+func spellings(name string) []string {
+	before, after, found := strings.Cut(name, "-")
+	if !found {
+		return []string{name}
+	}
+	var out []string
+	for _, sign := range []string{"-", "_"} {
+		for _, rest := range spellings(after) {
+			out = append(out, before+sign+rest)
+		}
+	}
+	return out
 }
 
 // hosts is a condition that holds for exactly the names of list, with and without the dot of the root at the end.

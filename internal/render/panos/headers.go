@@ -48,6 +48,11 @@ func ring(in render.Input) (*stamp.Ring, error) {
 	return &r, r.Fits("panos", optionValue, in.Options.Int(optionValue))
 }
 
+// sets reports whether the firewall sets headers of r on a host, and so lets it pass by a rule of its own.
+func sets(r *stamp.Ring, host string) bool {
+	return slices.ContainsFunc(r.Groups(), func(g stamp.Group) bool { return slices.Contains(g.Hosts, endpoint.Host(host)) })
+}
+
 // signIn makes the profile that sets the headers of r, and the rules that let exactly the sign-in hosts pass with it.
 func (c *commands) signIn(p *flow.Plan, r *stamp.Ring) {
 	const name = "sekisho-sign-in"

@@ -13,6 +13,7 @@ import (
 	"net/netip"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 
 	"sekisho/internal/catalog/feed"
@@ -110,6 +111,9 @@ func (t Target) Render(in render.Input, m *render.Model) (render.Output, error) 
 	c.query = query(in.Options)
 	if c.ring, err = ring(in); err != nil {
 		return render.Output{}, err
+	}
+	if c.ring != nil {
+		plan.Unsaid = slices.DeleteFunc(plan.Unsaid, func(u flow.Unsaid) bool { return u.Why == flow.GatewayOnly && sets(c.ring, u.What) })
 	}
 	objects, lists := c.objects(plan)
 	urls, ips, addresses := count(objects, lists)

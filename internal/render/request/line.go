@@ -74,7 +74,6 @@ func (f *form) gather(in render.Input, m *render.Model) error {
 	}
 	if in.Before == nil {
 		f.lines, f.notes = lines, b.notes
-		f.say()
 		f.gatherSources(in, m)
 		return nil
 	}
@@ -88,7 +87,6 @@ func (f *form) gather(in render.Input, m *render.Model) error {
 	}
 	f.lines = difference(was, lines)
 	f.notes, _ = flow.Delta(old.notes, b.notes)
-	f.say()
 	f.gatherSources(in, m, model)
 	f.sources = slices.DeleteFunc(f.sources, func(s source) bool {
 		return !slices.ContainsFunc(f.lines, func(l *line) bool { return slices.Contains(l.bases, s.basis()) })
@@ -127,8 +125,12 @@ func (l *line) key() string {
 	return l.direction.String() + "\x00" + l.source + "\x00" + l.destination
 }
 
-// say tells whoever renders what the notes say.
-func (f *form) say() {
+// say tells whoever renders what the notes say; listed: a sheet of the output has them.
+func (f *form) say(listed bool) {
+	code := "request.left-out"
+	if !listed {
+		code = "request.left-out-here"
+	}
 	var order []string
 	count := map[string]int{}
 	for _, n := range f.notes {
@@ -144,7 +146,7 @@ func (f *form) say() {
 		if why == whyRefused || why == string(flow.GatewayOnly) || why == string(flow.NoEnd) {
 			severity = finding.Info
 		}
-		f.findings = append(f.findings, finding.New("request.left-out", severity, finding.Pos{}, "count", strconv.Itoa(count[why]), "why", f.text("note."+why)))
+		f.findings = append(f.findings, finding.New(code, severity, finding.Pos{}, "count", strconv.Itoa(count[why]), "why", f.text("note."+why)))
 	}
 }
 

@@ -67,6 +67,15 @@ func (Target) Render(in render.Input, m *render.Model) (render.Output, error) {
 	if err != nil {
 		return render.Output{}, err
 	}
+	template := in.Options.Text(optionTemplate)
+	encoding := in.Options.Text(optionEncoding)
+	format := in.Options.Text(optionFormat)
+	if format == "" {
+		if format = formatWorkbook; encoding != "" {
+			format = formatTable
+		}
+	}
+	f.say(format == formatWorkbook && template == "")
 	out := render.Output{Findings: f.findings}
 	if len(f.lines) == 0 {
 		if in.Before != nil {
@@ -75,14 +84,6 @@ func (Target) Render(in render.Input, m *render.Model) (render.Output, error) {
 			return out, nil
 		}
 		return render.Output{}, finding.Fail("request.nothing", nil, "left", strconv.Itoa(len(f.notes)))
-	}
-	template := in.Options.Text(optionTemplate)
-	encoding := in.Options.Text(optionEncoding)
-	format := in.Options.Text(optionFormat)
-	if format == "" {
-		if format = formatWorkbook; encoding != "" {
-			format = formatTable
-		}
 	}
 	switch {
 	case format == formatTable && template != "":

@@ -81,6 +81,16 @@ func (Target) Options() []render.Option {
 	}
 }
 
+// listener reports whether Squid takes v for http_port: a port, alone or behind a host name or an address, an IPv6 address in
+// brackets.
+func listener(v string) bool {
+	if !strings.Contains(v, ":") {
+		v = "0.0.0.0:" + v
+	}
+	_, err := endpoint.ParseAuthority(v, 0)
+	return err == nil
+}
+
 // plain is what a path or a listener may consist of.
 var plain = regexp.MustCompile(`^[A-Za-z0-9/._:\[\]-]+$`)
 
@@ -90,6 +100,9 @@ func (t Target) Render(in render.Input, _ *render.Model) (render.Output, error) 
 		if v := in.Options.Text(o); !plain.MatchString(v) {
 			return render.Output{}, finding.Fail("render.option-value", nil, "target", t.Name(), "option", o, "value", v, "known", "")
 		}
+	}
+	if v := in.Options.Text(optionListen); !listener(v) {
+		return render.Output{}, finding.Fail("squid.listen", nil, "value", render.OneLine(v))
 	}
 	if len(in.Program.Openings())+len(in.Program.Aliases()) == 0 {
 		return render.Output{}, finding.Fail("render.empty", nil, "target", t.Name())

@@ -154,7 +154,7 @@ var (
 	psKey     = regexp.MustCompile(`^\$key = '(HKLM:\\[^']+)'$`)
 	psValue   = regexp.MustCompile(`^New-ItemProperty -Path \$key -Name '([^']+)' -PropertyType (DWord|String|Binary) -Value (.*) -Force \| Out-Null$`)
 	psRemoval = regexp.MustCompile(`^Remove-ItemProperty -Path \$key -Name '([^']+)' -ErrorAction SilentlyContinue$`)
-	psBlock   = regexp.MustCompile(`^New-NetFirewallRule -Name '([^']+)' .*-Group 'Sekisho sign-in' -Direction Outbound -Action Block -Enabled True -Profile Any -Protocol (TCP|UDP) -RemotePort @\('443'\) -RemoteAddress @\(([^)]*)\) \| Out-Null$`)
+	psBlock   = regexp.MustCompile(`^New-NetFirewallRule -DisplayName '([^']+)' -Group 'Sekisho sign-in' -Direction Outbound -Action Block -Enabled True -Profile Any -Protocol (TCP|UDP) -RemotePort @\('443'\) -RemoteAddress @\(([^)]*)\) \| Out-Null$`)
 )
 
 // readScript reads the PowerShell script: the values that it sets, as readReg has them, and the ranges that it blocks, by
@@ -497,10 +497,10 @@ func TestHostilePlacesAreRefused(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{"ftp://a/x.pac", "file:///c:/x.pac", "http://", "http:///x", "//a/x", "http://a b/", "http://a/'x", "http://a/\"x", "http://a/x;calc", "http://a/$(id)", "http://a/`id`",
-		"http://user:pw@a/x.pac", "http://a/x?y", "http://a/x#y", "http://a/x\r\n[HKEY_LOCAL_MACHINE\\X]", "javascript:alert(1)", "http://a/</script>", "=1+1", "data:,x"} {
+		"http://user:pw@a/x.pac", "http://a/x?y", "http://a/x#y", "http://a/x\r\n[HKEY_LOCAL_MACHINE\\X]", "javascript:alert(1)", "http://a/</script>", "=1+1", "data:,x", "http://a:65536/x", "http://a:0/x", "http://a..b/x"} {
 		refused("client.url", map[string][]string{"pac-url": {bad}})
 	}
-	for _, bad := range []string{"a", "a:", ":3128", "https://a:443", "a:b", "a;b:1", "a b:1", "a'b:1", "a\"b:1", "a:1;DIRECT", "a:1\r\nb", "=1:1", "a:123456", "fe80::1:3128"} {
+	for _, bad := range []string{"a", "a:", ":3128", "https://a:443", "a:b", "a;b:1", "a b:1", "a'b:1", "a\"b:1", "a:1;DIRECT", "a:1\r\nb", "=1:1", "a:123456", "a:65536", "a:0", "fe80::1:3128", "256.1.1.1:1", "a..b:1", "-a.b:1"} {
 		refused("client.proxy", map[string][]string{"by": {"proxy"}, "proxy": {bad}})
 	}
 	refused("render.pac.no-ring", map[string][]string{"ring": {"nobody"}})

@@ -131,7 +131,7 @@ func TestFiddlerSetsWhatThePolicySets(t *testing.T) {
 		if _, err := vm.RunString(frame(string(must(t, "fiddler", in, nil).Files[0].Body))); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		sent := map[string]string{"Host": "x", "restrict-access-to-tenants": "evil.example", "SEC-RESTRICT-TENANT-ACCESS-POLICY": "none", "Restrict_Access_Context": "x", "Accept": "*/*"}
+		sent := map[string]string{"Host": "x", "restrict-access-to-tenants": "evil.example", "SEC-RESTRICT-TENANT-ACCESS-POLICY": "none", "Restrict_Access_Context": "x", "restrict_access-to_tenants": "evil.example", "sec-restrict_tenant-access_policy": "x", "Accept": "*/*"}
 		stamped := 0
 		for _, h := range lookalikes(in) {
 			d := in.Program.Decide(policy.Ask{Subject: policy.Subject{Client: netip.MustParseAddr("10.1.2.3")}, Authority: endpoint.Authority{Host: h, Port: 443}})

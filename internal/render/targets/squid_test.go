@@ -150,3 +150,19 @@ func TestSquidReadsWhatIsWritten(t *testing.T) {
 		})
 	}
 }
+
+// TestSquidListens: http_port is a port, or an address and a port, and nothing else.
+func TestSquidListens(t *testing.T) {
+	t.Parallel()
+	in := fixture(t, "1", nil)
+	for _, good := range []string{"3128", "192.0.2.1:3128", "[2001:db8::1]:3128", "proxy.example.com:65535"} {
+		if _, err := attempt(t, "squid", in, map[string][]string{"listen": {good}}); err != nil {
+			t.Errorf("%q: %v", good, err)
+		}
+	}
+	for _, bad := range []string{"0", "65536", "http", ":", "a:", "192.0.2.1", "256.1.1.1:1", "2001:db8::1:3128", "[192.0.2.1]:1", "[fe80::1%eth0]:1", "[a]:1", "3128 ssl-bump", "-1", "1:2:3"} {
+		if _, err := attempt(t, "squid", in, map[string][]string{"listen": {bad}}); err == nil {
+			t.Errorf("%q is taken", bad)
+		}
+	}
+}

@@ -118,12 +118,14 @@ func rule(p *flow.Plan, f flow.Flow, proto endpoint.Proto, remote []netip.Prefix
 // Rule is one rule of the Windows firewall. Its zero value is an outbound rule that allows, and is for nothing.
 type Rule struct {
 	Name, Group string // neither holds a quote
-	Inbound     bool
-	Block       bool // a rule that blocks goes before every rule that allows
-	Proto       endpoint.Proto
-	Ports       endpoint.Ports // those of Proto are used: remote ports, of an inbound rule our own
-	Local       []netip.Prefix // our own addresses; nil: any
-	Remote      []netip.Prefix // at least one
+	// Unnamed leaves it to the system to name the rule, so that it can be made beside an earlier one; Name is only shown.
+	Unnamed bool
+	Inbound bool
+	Block   bool // a rule that blocks goes before every rule that allows
+	Proto   endpoint.Proto
+	Ports   endpoint.Ports // those of Proto are used: remote ports, of an inbound rule our own
+	Local   []netip.Prefix // our own addresses; nil: any
+	Remote  []netip.Prefix // at least one
 }
 
 // Command is the command that makes the rule, in one line.
@@ -139,7 +141,11 @@ func (r Rule) Command() string {
 	if len(r.Local) > 0 {
 		local = " -LocalAddress " + list(r.Local)
 	}
-	return "New-NetFirewallRule -Name '" + r.Name + "' -DisplayName '" + r.Name + "' -Group '" + r.Group + "' -Direction " + direction +
+	name := "-Name '" + r.Name + "' "
+	if r.Unnamed {
+		name = ""
+	}
+	return "New-NetFirewallRule " + name + "-DisplayName '" + r.Name + "' -Group '" + r.Group + "' -Direction " + direction +
 		" -Action " + action + " -Enabled True -Profile Any -Protocol " + strings.ToUpper(r.Proto.String()) + " " + port + " " + ports(r.Ports, r.Proto) + local +
 		" -RemoteAddress " + list(r.Remote) + " | Out-Null\n"
 }
