@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"sekisho/internal/render"
-	"sekisho/internal/render/flow"
 )
 
 // guide says what each file is for, in which order they are rolled out, how to check it, and what none of them does.
@@ -26,8 +25,11 @@ func guide(in render.Input, p plan, values []setting) string {
 			w.WriteString("  - " + render.OneLine(l) + "\n")
 		}
 	}
-	w.WriteString(render.Comment("#", append(render.Header(in, "client"), flow.Unverified()...)...))
-	w.WriteString("\n")
+	date := render.Date(in)
+	if date == "" {
+		date = line("no-date")
+	}
+	w.WriteString(line("made", "catalog", render.OneLine(in.Program.CatalogVersion()), "policy", in.Program.Hash(), "date", date) + "\n" + line("unverified") + "\n\n")
 	if p.pac != "" {
 		w.WriteString(line("pac", "value", p.pac) + "\n")
 	} else {
