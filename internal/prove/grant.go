@@ -13,8 +13,8 @@ import (
 	"sekisho/internal/lab"
 )
 
-// ask asks the token endpoint of a tenant; pairs are the names and values of the form.
-func (s *scene) ask(ctx context.Context, tenant string, pairs ...string) (answer, error) {
+// grant asks the token endpoint of a tenant; pairs are the names and values of the form.
+func (s *scene) grant(ctx context.Context, tenant string, pairs ...string) (answer, error) {
 	form := url.Values{}
 	for i := 0; i+1 < len(pairs); i += 2 {
 		form.Set(pairs[i], pairs[i+1])
@@ -33,7 +33,7 @@ type issued struct {
 func grantsOfPeople(ctx context.Context, s *scene) error {
 	mine := []string{"grant_type", "password", "client_id", lab.PublicApplication, "username", lab.Alice, "password", lab.AlicePassword,
 		"scope", "openid offline_access api://" + lab.ServiceApplication + "/access_as_user"}
-	a, err := s.ask(ctx, lab.ContosoDomain, mine...)
+	a, err := s.grant(ctx, lab.ContosoDomain, mine...)
 	if err != nil {
 		return err
 	}
@@ -54,14 +54,14 @@ func grantsOfPeople(ctx context.Context, s *scene) error {
 			"client_id", lab.ServiceApplication, "client_secret", lab.ServiceSecret, "assertion", got.Access, "scope", "https://graph.microsoft.com/User.Read"}},
 	} {
 		// The foreign tenant first: what it refuses is not used up.
-		a, err := s.ask(ctx, lab.FabrikamDomain, g.form...)
+		a, err := s.grant(ctx, lab.FabrikamDomain, g.form...)
 		if err == nil {
 			err = expectBlocked(a)
 		}
 		if err != nil {
 			return fmt.Errorf("%s in %s: %w", g.name, lab.FabrikamDomain, err)
 		}
-		a, err = s.ask(ctx, lab.ContosoDomain, g.form...)
+		a, err = s.grant(ctx, lab.ContosoDomain, g.form...)
 		if err == nil {
 			err = expectToken(a)
 		}

@@ -37,6 +37,9 @@ var promises = [...]promise{
 	{"foreign-device-code", foreignDeviceCode},
 	{"grants-of-people", grantsOfPeople},
 	{"http2", overHTTP2},
+	{"certificate-clients", certificateClients},
+	{"guests", bothTenantsTested},
+	{"consent", consentAsked},
 	{"consumer", consumerBlocked},
 	{"exact-headers", exactHeaders},
 	{"client-headers-replaced", replacedHeaders},
@@ -65,8 +68,12 @@ var promises = [...]promise{
 	{"ring-report", ringThatReports},
 	{"ring-off", ringThatIsOff},
 	{"ring-percent", shareOfPeople},
+	{"ring-policy", policyV2},
+	{"graph", graphOfTheLab},
 	{"record", refusalsRecorded},
+	{"report-masked", reportMasked},
 	{"no-secrets", noSecrets},
+	{"restart", outlivesRestart},
 }
 
 // IDs are the ids of all promises, in order.

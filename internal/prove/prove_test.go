@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
 	"io"
 	"net"
@@ -19,6 +21,8 @@ import (
 	"sekisho/internal/finding"
 	"sekisho/internal/gateway"
 	"sekisho/internal/gateway/hello"
+	"sekisho/internal/lab"
+	"sekisho/internal/node"
 	"sekisho/internal/policy"
 	"sekisho/internal/restrict"
 	"sekisho/internal/wire"
@@ -61,6 +65,7 @@ type breakage struct {
 	rollout func(*config.Config)
 	steps   func(*gateway.Steps)
 	scene   func(*testing.T, *scene)
+	stopped func(*testing.T, string)
 }
 
 // unsealed lets what is broken out of the gateway: its last look would stop it.
@@ -89,12 +94,47 @@ var breakages = map[string]breakage{
 			c.Rings[2].Profile = c.Rings[1].Profile
 		},
 	},
+	"the policy is another one": {
+		breaks: []string{"ring-policy"},
+		rollout: func(c *config.Config) {
+			c.Profiles[len(c.Profiles)-1].Policy.V = lab.ContosoTenant + ":" + lab.ContosoPolicy
+		},
+	},
+	"the record of the domain is not published": {
+		breaks: []string{"graph"},
+		scene:  func(_ *testing.T, s *scene) { s.publish = func(string, string) error { return nil } },
+	},
+	"sign-ins are recorded without their correlation id": {
+		breaks: []string{"report-masked"},
+		scene: func(_ *testing.T, s *scene) {
+			s.records = func(context.Context) ([]record, error) { return nil, nil }
+		},
+	},
+	"the certificate is somebody else's": {
+		breaks: []string{"certificate-clients"},
+		scene: func(t *testing.T, s *scene) {
+			key, err := rsa.GenerateKey(rand.Reader, 2048)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.service.key = key
+		},
+	},
+	"the lab forgets when it is stopped": {
+		breaks: []string{"restart"},
+		stopped: func(t *testing.T, folder string) {
+			if _, err := node.ResetLab(folder); err != nil {
+				t.Error(err)
+			}
+		},
+	},
 	"the share takes everybody": {
 		breaks:  []string{"ring-percent"},
 		rollout: func(c *config.Config) { c.Rings[3].Percent.V = 100 },
 	},
 	"the ring enforces nothing": {
-		breaks: []string{"foreign-tenant", "every-sign-in-host", "foreign-page", "foreign-device-code", "grants-of-people", "http2", "consumer", "exact-headers"},
+		breaks: []string{"foreign-tenant", "every-sign-in-host", "foreign-page", "foreign-device-code", "grants-of-people", "certificate-clients", "guests", "consent",
+			"http2", "consumer", "exact-headers", "report-masked", "ring-policy"},
 		steps: func(s *gateway.Steps) {
 			unsealed(s)
 			s.Plan = func(policy.Decision) restrict.Plan { return restrict.DeleteOnly() }
@@ -412,6 +452,9 @@ func TestABrokenGatewayIsSeen(t *testing.T) {
 			o := Options{Config: b.config, Steps: b.steps, rollout: b.rollout, only: b.breaks}
 			if b.scene != nil {
 				o.scene = func(s *scene) { b.scene(t, s) }
+			}
+			if b.stopped != nil {
+				o.stopped = func(folder string) { b.stopped(t, folder) }
 			}
 			broken := run(t, o)
 			for _, id := range b.breaks {

@@ -22,18 +22,19 @@ import (
 
 // The people of the roll-out, each in the ring of the same name, and the one who is in none of them.
 const (
-	enforced, reported, exempted, other = "enforced", "reported", "exempted", "other"
-	password                            = "roll-out"
-	shared                              = 24 // people of the ring that takes half of them; chosen: one chance in eight million to be all on one side
+	enforced, reported, exempted, governed, other = "enforced", "reported", "exempted", "governed", "other"
+
+	password = "roll-out"
+	shared   = 24 // people of the ring that takes half of them; chosen: one chance in eight million to be all on one side
 )
 
 func sharer(i int) string { return fmt.Sprintf("shared%d", i) }
 
 // rollout is the shipped configuration with the rings of a roll-out, for a checkpoint of its own: one that enforces, one
-// that reports, one that is off, each for one user, and one that takes half of some people; everybody else is reported.
+// that reports, one that is off, one that names a policy of version 2, each for one user, and one that takes half of some people; everybody else is reported.
 func rollout(folder string) (*config.Config, error) {
 	var passwords strings.Builder
-	people := []string{enforced, reported, exempted, other}
+	people := []string{enforced, reported, exempted, governed, other}
 	for i := range shared {
 		people = append(people, sharer(i))
 	}
@@ -58,11 +59,12 @@ func rollout(folder string) (*config.Config, error) {
 	for i := range shared {
 		users += ", " + sharer(i)
 	}
-	text = before + "\nauthentication:\n  passwords: rollout.htpasswd\nrings:\n" +
+	text = before + "\n  - {name: by-group, version: v2, policy: \"" + lab.ContosoTenant + ":" + lab.ContosoGroupPolicy + "\"}\nauthentication:\n  passwords: rollout.htpasswd\nrings:\n" +
 		"  - {name: enforced, mode: enforce, profile: contoso-only, users: [" + enforced + "]}\n" +
 		"  - {name: reported, mode: report, profile: contoso-only, users: [" + reported + "]}\n" +
 		"  - {name: exempted, mode: off, users: [" + exempted + "]}\n" +
 		"  - {name: half, mode: enforce, profile: contoso-only, percent: 50, users: [" + users[2:] + "]}\n" +
+		"  - {name: governed, mode: enforce, profile: by-group, users: [" + governed + "]}\n" +
 		"  - {name: everyone, mode: report, profile: contoso-only}\n"
 	free := map[string]string{"gateway-listen": "127.0.0.1:0", "operations-listen": "127.0.0.1:0"}
 	settings, problems := config.Parse(filepath.Join(folder, "rollout.yaml"), []byte(text), config.Overrides(free, func(string) string { return "" })...)

@@ -31,6 +31,7 @@ type Options struct {
 
 	rollout func(*config.Config) // bends the configuration of the roll-out
 	scene   func(*scene)         // bends what stands around the gateway; tests of this package
+	stopped func(folder string)  // called while the second checkpoint, which has folder, does not run; tests of this package
 	only    []string             // ids; empty: all
 }
 
@@ -51,6 +52,10 @@ func Run(ctx context.Context, o Options) ([]Result, error) {
 	if o.Config != nil {
 		o.Config(settings)
 	}
+	certified, err := enrol(data)
+	if err != nil {
+		return nil, err
+	}
 	n, err := node.Start(ctx, node.Options{Config: settings, Data: data, Lab: true, Version: o.Version, Steps: o.Steps})
 	if err != nil {
 		return nil, err
@@ -66,18 +71,43 @@ func Run(ctx context.Context, o Options) ([]Result, error) {
 			_, err := node.RotateLabKeys(data)
 			return err
 		}
+		s.publish = func(name, text string) error {
+			_, err := node.SetLabRecord(ctx, data, name, "TXT", text)
+			return err
+		}
+		s.service = certified
+		s.restart = func(ctx context.Context) error {
+			closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeLimit)
+			defer cancel()
+			ends := second
+			second = nil
+			if err := ends.Close(closing); err != nil {
+				return err
+			}
+			if o.stopped != nil {
+				o.stopped(rolloutFolder(data))
+			}
+			second, err = s.rollOut(ctx, data, o)
+			return err
+		}
 		if o.scene != nil {
 			o.scene(s)
 		}
 		results = drive(ctx, s, o.only, o.Watch)
 	}
-	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeLimit)
 	defer cancel()
 	if second != nil {
 		err = errors.Join(err, second.Close(closing))
 	}
 	return results, errors.Join(err, n.Close(closing))
 }
+
+// closeLimit is how long a checkpoint may take to stop; chosen.
+const closeLimit = 10 * time.Second
+
+// rolloutFolder is the data folder of the second checkpoint.
+func rolloutFolder(data string) string { return filepath.Join(data, "rollout") }
 
 // rollOut starts the second checkpoint, in a folder of its own below data.
 func (s *scene) rollOut(ctx context.Context, data string, o Options) (*node.Node, error) {
@@ -88,7 +118,7 @@ func (s *scene) rollOut(ctx context.Context, data string, o Options) (*node.Node
 	if o.rollout != nil {
 		o.rollout(settings)
 	}
-	n, err := node.Start(ctx, node.Options{Config: settings, Data: filepath.Join(data, "rollout"), Lab: true, Version: o.Version, Steps: o.Steps})
+	n, err := node.Start(ctx, node.Options{Config: settings, Data: rolloutFolder(data), Lab: true, Version: o.Version, Steps: o.Steps})
 	if err != nil {
 		return nil, err
 	}

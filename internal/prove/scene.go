@@ -39,6 +39,9 @@ type scene struct {
 	faulty     func(name, host string, settings ...string) error // makes something go wrong in the lab
 	sound      func(name string) error                           // ends it
 	rotate     func() error                                      // changes the lab's signing key
+	publish    func(name, text string) error                     // puts a TXT record into the lab's own DNS
+	service    *service                                          // signs in with a certificate
+	restart    func(ctx context.Context) error                   // stops the second checkpoint and its lab, and starts them again
 }
 
 // head is one request as it reached the lab's socket.
@@ -102,13 +105,18 @@ func (s *scene) send(ctx context.Context, http2 bool, method, target, body strin
 	if err != nil {
 		return answer{}, err
 	}
-	if body != "" {
-		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	}
 	for i := 0; i+1 < len(header); i += 2 {
 		request.Header.Add(header[i], header[i+1])
 	}
-	response, err := s.client(http2).Do(request)
+	if body != "" && request.Header.Get("Content-Type") == "" {
+		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	return ask(s.client(http2), request)
+}
+
+// ask sends request and reads the answer to its end.
+func ask(c *http.Client, request *http.Request) (answer, error) {
+	response, err := c.Do(request)
 	if err != nil {
 		if refused, ok := errors.AsType[*refusedError](err); ok {
 			return refused.answer, nil
