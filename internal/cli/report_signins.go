@@ -2,13 +2,8 @@ package cli
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
-	"io"
-	"net/http"
 	"net/netip"
-	"net/url"
 	"os"
 	"slices"
 	"strconv"
@@ -32,20 +27,12 @@ const (
 	fromCSV     = "csv"
 )
 
-// Environment variables that hold what must not stand on a command line.
-const (
-	secretVariable = "SEKISHO_GRAPH_SECRET"
-	tokenVariable  = "SEKISHO_GRAPH_TOKEN"
-)
-
 // Limits of reading the cloud's log; chosen.
 const (
-	cloudTimeout    = 10 * time.Minute // default of --timeout: a hundred pages, slowly
-	maxSecretFile   = 64 << 10
-	maxCloudRows    = 200_000 // rows that are kept in memory to be joined
-	maxJoinRecords  = 200_000 // records of the gateway that are held against them
-	joinSlack       = 10 * time.Minute
-	maxCertificates = 1 << 20
+	cloudTimeout   = 10 * time.Minute // default of --timeout: a hundred pages, slowly
+	maxCloudRows   = 200_000          // rows that are kept in memory to be joined
+	maxJoinRecords = 200_000          // records of the gateway that are held against them
+	joinSlack      = 10 * time.Minute
 )
 
 // signInFlags are the flags of report signins beyond those of both reports.
@@ -53,12 +40,8 @@ type signInFlags struct {
 	*reportFlags
 	status  string
 	columns []string
-	graph   struct {
-		tenant, application, secretFile, certificate, tokenFile string
-		proxy, root, url, authority                             string
-		beta                                                    bool
-		timeout                                                 time.Duration
-	}
+	graph   *graphFlags
+	beta    bool
 }
 
 func (a *app) reportSignInsCommand() *cobra.Command {
@@ -79,16 +62,8 @@ func (a *app) reportSignInsCommand() *cobra.Command {
 	flags.StringVar(&f.filter.Outcome, "outcome", "", a.t("report.flag.outcome"))
 	flags.StringVar(&f.status, "status", "", a.t("report.flag.status-of-signin"))
 	flags.StringSliceVar(&f.columns, "columns", nil, a.t("report.flag.columns"))
-	flags.StringVar(&f.graph.application, "client-id", "", a.t("report.flag.client-id"))
-	flags.StringVar(&f.graph.secretFile, "secret-file", "", a.t("report.flag.secret-file", "variable", secretVariable))
-	flags.StringVar(&f.graph.certificate, "certificate", "", a.t("report.flag.certificate"))
-	flags.StringVar(&f.graph.tokenFile, "token-file", "", a.t("report.flag.token-file", "variable", tokenVariable))
-	flags.StringVar(&f.graph.proxy, "proxy", "", a.t("report.flag.proxy"))
-	flags.StringVar(&f.graph.root, "root", "", a.t("report.flag.root"))
-	flags.StringVar(&f.graph.url, "graph-url", signinlog.GraphBase, a.t("report.flag.graph-url"))
-	flags.StringVar(&f.graph.authority, "authority", signinlog.AuthorityBase, a.t("report.flag.authority"))
-	flags.BoolVar(&f.graph.beta, "beta", false, a.t("report.flag.beta"))
-	flags.DurationVar(&f.graph.timeout, "timeout", cloudTimeout, a.t("report.flag.timeout"))
+	f.graph = a.graphFlags(c, cloudTimeout)
+	flags.BoolVar(&f.beta, "beta", false, a.t("report.flag.beta"))
 	c.RunE = func(c *cobra.Command, args []string) error { return a.reportSignIns(c, f, args) }
 	return c
 }
@@ -104,7 +79,7 @@ func (a *app) reportSignIns(c *cobra.Command, f *signInFlags, args []string) err
 		return a.usage("report.file-without-csv", "file", args[0])
 	}
 	if source == fromGateway {
-		for _, name := range []string{"client-id", "secret-file", "certificate", "token-file", "proxy", "root", "graph-url", "authority", "beta", "timeout"} {
+		for _, name := range append(graphFlagNames(), "beta") {
 			if c.Flags().Changed(name) {
 				return a.usage("report.flag-elsewhere", "flag", name, "source", source)
 			}
@@ -259,12 +234,13 @@ func (a *app) cloudRows(c *cobra.Command, source string, f *signInFlags, filter 
 	}
 	ctx, cancel := context.WithTimeout(ctx, f.graph.timeout)
 	defer cancel()
-	graph, err := a.graph(f)
+	client, err := a.graphClient(f.graph, f.filter.Tenant, "AuditLog.Read.All")
 	if err != nil {
 		return nil, err
 	}
-	defer graph.Client.CloseIdleConnections()
-	rows, more, err := graph.SignIns(ctx, filter.Since, filter.Until, maxCloudRows)
+	defer client.HTTP.CloseIdleConnections()
+	reader := &signinlog.Graph{Client: client.HTTP, Credential: client.Credential, Base: client.Base, Beta: f.beta}
+	rows, more, err := reader.SignIns(ctx, filter.Since, filter.Until, maxCloudRows)
 	if errors.Is(err, context.DeadlineExceeded) {
 		return nil, finding.Fail("signinlog.graph-time", nil, "time", f.graph.timeout.String())
 	}
@@ -285,97 +261,6 @@ func (a *app) restrictingTenant() (string, error) {
 		return "", a.usage("report.whose", "tenants", strings.Join(ids, ", "))
 	}
 	return ids[0], nil
-}
-
-// graph puts the reader of Microsoft Graph together from flags, files and the environment.
-func (a *app) graph(f *signInFlags) (*signinlog.Graph, error) {
-	g := &f.graph
-	credential := signinlog.Credential{Tenant: f.filter.Tenant, Application: g.application, Authority: g.authority}
-	var err error
-	switch {
-	case g.tokenFile != "":
-		credential.Bearer, err = a.secretFile(g.tokenFile)
-	case a.Getenv(tokenVariable) != "" && g.application == "":
-		credential.Bearer = strings.TrimSpace(a.Getenv(tokenVariable))
-	case f.filter.Tenant == "" || g.application == "":
-		return nil, a.usage("report.graph-who", "variable", tokenVariable)
-	case g.certificate != "":
-		var data []byte
-		if data, err = readBounded(g.certificate, maxCertificates); err == nil {
-			credential.Certificate, err = signinlog.ParseCertificate(g.certificate, data)
-		}
-	case g.secretFile != "":
-		credential.Secret, err = a.secretFile(g.secretFile)
-	default:
-		if credential.Secret = a.Getenv(secretVariable); credential.Secret == "" {
-			return nil, a.usage("report.graph-secret", "variable", secretVariable)
-		}
-	}
-	if err != nil {
-		return nil, err
-	}
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
-	transport.MaxResponseHeaderBytes = 64 << 10
-	if g.root != "" {
-		data, err := readBounded(g.root, maxCertificates)
-		if err != nil {
-			return nil, err
-		}
-		pool, err := x509.SystemCertPool()
-		if err != nil {
-			pool = x509.NewCertPool()
-		}
-		if !pool.AppendCertsFromPEM(data) {
-			return nil, a.usage("report.root", "file", g.root)
-		}
-		transport.TLSClientConfig.RootCAs = pool
-	}
-	if g.proxy != "" {
-		via, err := url.Parse(g.proxy)
-		if err != nil || via.Host == "" || via.Scheme != "http" && via.Scheme != "https" {
-			return nil, a.usage("report.proxy", "value", redactURL(g.proxy))
-		}
-		transport.Proxy = http.ProxyURL(via)
-	}
-	return &signinlog.Graph{Client: &http.Client{Transport: transport}, Credential: credential, Base: g.url, Beta: g.beta}, nil
-}
-
-// redactURL leaves out what stands before an "@".
-func redactURL(s string) string {
-	if i := strings.LastIndexByte(s, '@'); i >= 0 {
-		return s[i+1:]
-	}
-	return s
-}
-
-func readBounded(name string, most int64) ([]byte, error) {
-	in, err := os.Open(name)
-	if err != nil {
-		return nil, finding.Fail("signinlog.unreadable", bareError(err), "file", name)
-	}
-	defer in.Close()
-	data, err := io.ReadAll(io.LimitReader(in, most+1))
-	if err != nil {
-		return nil, finding.Fail("signinlog.unreadable", bareError(err), "file", name)
-	}
-	if int64(len(data)) > most {
-		return nil, finding.Fail("signinlog.unreadable", errors.New("the file is too long"), "file", name)
-	}
-	return data, nil
-}
-
-// secretFile reads a secret of one line.
-func (a *app) secretFile(name string) (string, error) {
-	data, err := readBounded(name, maxSecretFile)
-	if err != nil {
-		return "", err
-	}
-	secret := strings.TrimSpace(string(data))
-	if secret == "" || strings.ContainsAny(secret, "\r\n") {
-		return "", a.usage("report.secret", "file", name)
-	}
-	return secret, nil
 }
 
 // bareError leaves out the operation and the name that a *os.PathError repeats.

@@ -39,7 +39,7 @@ var order = [][]string{
 	{"internal/catalog"},
 	{"internal/signin"},
 	{"internal/signinlog", "internal/directory", "internal/workbook"},
-	{"internal/ca", "internal/audit", "internal/dnsx", "internal/tenant", "internal/bgp", "internal/asn"},
+	{"internal/ca", "internal/audit", "internal/dnsx", "internal/tenant", "internal/bgp", "internal/asn", "internal/graph"},
 	{"internal/endpoint"},
 	{"internal/message"},
 	{"internal/lockfile"},

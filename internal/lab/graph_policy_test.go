@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"sekisho/internal/graph"
 	"sekisho/internal/signinlog"
 )
 
@@ -177,7 +178,7 @@ func TestGraphSignIns(t *testing.T) {
 	g.refused(400, "Request_UnsupportedQuery", "GET", "auditLogs/signIns?$filter=riskState%20eq%20'none'", "")
 	// The program's own reader of real tenants' logs reads the lab's, too.
 	for _, beta := range []bool{false, true} {
-		reader := &signinlog.Graph{Client: g.c, Beta: beta, Credential: signinlog.Credential{
+		reader := &signinlog.Graph{Client: g.c, Beta: beta, Credential: graph.Credential{
 			Tenant: "contoso.com", Application: ServiceApplication, Secret: ServiceSecret,
 		}}
 		rows, more, err := reader.SignIns(t.Context(), now.Add(-time.Hour), now.Add(time.Hour), 0)

@@ -2,17 +2,9 @@ package signinlog
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/sha256"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/base64"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -22,9 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
-
 	"sekisho/internal/finding"
+	"sekisho/internal/graph"
 	"sekisho/internal/message"
 )
 
@@ -70,7 +61,7 @@ func service(t *testing.T, n, per int) (*httptest.Server, *[]url.Values) {
 func TestGraphPages(t *testing.T) {
 	t.Parallel()
 	s, asked := service(t, 25, 10)
-	g := &Graph{Client: s.Client(), Credential: Credential{Bearer: "tok"}, Base: s.URL}
+	g := &Graph{Client: s.Client(), Credential: graph.Credential{Bearer: "tok"}, Base: s.URL}
 	since, until := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC), time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)
 	rows, more, err := g.SignIns(t.Context(), since, until, 0)
 	if err != nil || more || len(rows) != 25 || len(*asked) != 3 {
@@ -107,20 +98,20 @@ func TestGraphRefusals(t *testing.T) {
 		code    string
 		mention string
 	}{
-		"permission":   {403, "", problem("Authentication_MSGraphPermissionMissing", "The principal does not have required Microsoft Graph permission(s): AuditLog.Read.All"), "signinlog.graph-permission", "AuditLog.Read.All"},
-		"denied":       {403, "", problem("Authorization_RequestDenied", "Insufficient privileges"), "signinlog.graph-permission", "AuditLog.Read.All"},
-		"licence":      {403, "", problem("Authentication_RequestFromNonPremiumTenantOrB2CTenant", "Neither tenant is B2C or tenant doesn't have premium license"), "signinlog.graph-licence", "P1"},
-		"token":        {401, "", problem("InvalidAuthenticationToken", "Access token has expired."), "signinlog.graph-token", "expired"},
-		"restricted":   {401, "Restrict-Access-Confirm: 1", problem("InvalidAuthenticationToken", "x"), "signinlog.graph-restricted", "gateway"},
-		"other":        {400, "", problem("BadRequest", "Invalid filter clause"), "signinlog.graph-error", "Invalid filter clause"},
-		"no-json":      {200, "", "<html>", "signinlog.graph-answer", ""},
-		"no-list":      {200, "", "{}", "signinlog.graph-answer", ""},
-		"no-time":      {200, "", `{"value":[{"createdDateTime":"yesterday"}]}`, "signinlog.graph-answer", ""},
-		"elsewhere":    {200, "", `{"value":[],"@odata.nextLink":"https://graph.example.com/v1.0/x"}`, "signinlog.graph-elsewhere", "graph.example.com"},
-		"in-the-clear": {200, "", `{"value":[],"@odata.nextLink":"http://HOST/v1.0/x"}`, "signinlog.graph-elsewhere", ""},
-		"redirect":     {302, "Location: https://example.com/", "", "signinlog.graph-error", "302"},
-		"page-of-500":  {500, "", "<html>", "signinlog.graph-error", "500"},
-		"long-wait":    {429, "Retry-After: 100000", "", "signinlog.graph-busy", "100000"},
+		"permission":   {403, "", problem("Authentication_MSGraphPermissionMissing", "The principal does not have required Microsoft Graph permission(s): AuditLog.Read.All"), "graph.permission", "AuditLog.Read.All"},
+		"denied":       {403, "", problem("Authorization_RequestDenied", "Insufficient privileges"), "graph.permission", "AuditLog.Read.All"},
+		"licence":      {403, "", problem("Authentication_RequestFromNonPremiumTenantOrB2CTenant", "Neither tenant is B2C or tenant doesn't have premium license"), "graph.licence", "P1"},
+		"token":        {401, "", problem("InvalidAuthenticationToken", "Access token has expired."), "graph.token-refused", "expired"},
+		"restricted":   {401, "Restrict-Access-Confirm: 1", problem("InvalidAuthenticationToken", "x"), "graph.restricted", "gateway"},
+		"other":        {400, "", problem("BadRequest", "Invalid filter clause"), "graph.error", "Invalid filter clause"},
+		"no-json":      {200, "", "<html>", "graph.answer", ""},
+		"no-list":      {200, "", "{}", "graph.answer", ""},
+		"no-time":      {200, "", `{"value":[{"createdDateTime":"yesterday"}]}`, "graph.answer", ""},
+		"elsewhere":    {200, "", `{"value":[],"@odata.nextLink":"https://graph.example.com/v1.0/x"}`, "graph.elsewhere", "graph.example.com"},
+		"in-the-clear": {200, "", `{"value":[],"@odata.nextLink":"http://HOST/v1.0/x"}`, "graph.elsewhere", ""},
+		"redirect":     {302, "Location: https://example.com/", "", "graph.error", "302"},
+		"page-of-500":  {500, "", "<html>", "graph.error", "500"},
+		"long-wait":    {429, "Retry-After: 100000", "", "graph.busy", "100000"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -132,7 +123,7 @@ func TestGraphRefusals(t *testing.T) {
 				w.Write([]byte(strings.ReplaceAll(c.body, "HOST", r.Host)))
 			}))
 			defer s.Close()
-			g := &Graph{Client: s.Client(), Credential: Credential{Bearer: "tok"}, Base: s.URL}
+			g := &Graph{Client: s.Client(), Credential: graph.Credential{Bearer: "tok"}, Base: s.URL}
 			rows, _, err := g.SignIns(t.Context(), time.Time{}, time.Time{}, 0)
 			var p *finding.Problem
 			if !errors.As(err, &p) || p.Findings[0].Code != c.code || rows != nil {
@@ -142,7 +133,7 @@ func TestGraphRefusals(t *testing.T) {
 				printer := message.New(lang)
 				text := printer.Finding(p.Findings[0])
 				if hint := c.code + ".hint"; printer.Has(hint) {
-					text += printer.Text(hint, nil)
+					text += printer.Hint(p.Findings[0])
 				}
 				if strings.Contains(text, "tok\"") || lang == "en" && !strings.Contains(text, c.mention) {
 					t.Errorf("%s: %q", lang, text)
@@ -163,16 +154,16 @@ func TestGraphWaitsAsItIsAsked(t *testing.T) {
 	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { answers[min(at, 2)](w); at++ }))
 	defer s.Close()
 	var waited []time.Duration
-	g := &Graph{Client: s.Client(), Credential: Credential{Bearer: "tok"}, Base: s.URL, Wait: func(_ context.Context, d time.Duration) error {
+	g := &Graph{Client: s.Client(), Credential: graph.Credential{Bearer: "tok"}, Base: s.URL, Wait: func(_ context.Context, d time.Duration) error {
 		waited = append(waited, d)
 		return nil
 	}}
-	if _, _, err := g.SignIns(t.Context(), time.Time{}, time.Time{}, 0); err != nil || !reflect.DeepEqual(waited, []time.Duration{7 * time.Second, defaultWait}) {
+	if _, _, err := g.SignIns(t.Context(), time.Time{}, time.Time{}, 0); err != nil || !reflect.DeepEqual(waited, []time.Duration{7 * time.Second, graph.DefaultWait}) {
 		t.Errorf("%v, %v", waited, err)
 	}
 	// It does not wait for ever, and an impatient caller is not held up.
 	answers[2], at, waited = answers[0], 0, nil
-	if _, _, err := g.SignIns(t.Context(), time.Time{}, time.Time{}, 0); err == nil || len(waited) != mostTries-1 {
+	if _, _, err := g.SignIns(t.Context(), time.Time{}, time.Time{}, 0); err == nil || len(waited) != 5 {
 		t.Errorf("%v, %v", waited, err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -180,104 +171,6 @@ func TestGraphWaitsAsItIsAsked(t *testing.T) {
 	time.AfterFunc(10*time.Millisecond, cancel)
 	if _, _, err := g.SignIns(ctx, time.Time{}, time.Time{}, 0); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
-	}
-}
-
-func keyPair(t testing.TB) (pemFile []byte, key *rsa.PrivateKey, der []byte) {
-	t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "report"}, NotAfter: time.Now().Add(time.Hour)}
-	if der, err = x509.CreateCertificate(rand.Reader, template, template, key.Public(), key); err != nil {
-		t.Fatal(err)
-	}
-	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pemFile = append(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
-	return pemFile, key, der
-}
-
-func TestCredentials(t *testing.T) {
-	t.Parallel()
-	file, key, der := keyPair(t)
-	certificate, err := ParseCertificate("c.pem", file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var form url.Values
-	answer, status := `{"access_token":"tok"}`, 200
-	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.ParseForm()
-		form = r.PostForm
-		if r.URL.Path != "/contoso.com/oauth2/v2.0/token" {
-			status = 404
-		}
-		w.WriteHeader(status)
-		w.Write([]byte(answer))
-	}))
-	defer s.Close()
-	c := Credential{Tenant: "contoso.com", Application: "app", Secret: "s&cret", Authority: s.URL}
-	if got, err := c.Token(t.Context(), s.Client()); err != nil || got != "tok" || form.Get("client_secret") != "s&cret" || form.Get("scope") != "https://graph.microsoft.com/.default" {
-		t.Fatalf("%q, %v, %v", got, err, form)
-	}
-	if text := fmt.Sprintf("%v %+v", c, c); strings.Contains(text, "s&cret") {
-		t.Errorf("the secret is printed: %s", text)
-	}
-	c.Certificate = certificate
-	if _, err := c.Token(t.Context(), s.Client()); err != nil || form.Get("client_secret") != "" {
-		t.Fatalf("%v, %v", err, form)
-	}
-	signed, err := jose.ParseSignedCompact(form.Get("client_assertion"), []jose.SignatureAlgorithm{jose.PS256})
-	if err != nil {
-		t.Fatal(err)
-	}
-	payload, err := signed.Verify(key.Public())
-	if err != nil {
-		t.Fatal(err)
-	}
-	var claims map[string]any
-	json.Unmarshal(payload, &claims)
-	sum := sha256.Sum256(der)
-	if claims["iss"] != "app" || claims["sub"] != "app" || claims["aud"] != s.URL+"/contoso.com/oauth2/v2.0/token" ||
-		signed.Signatures[0].Header.ExtraHeaders["x5t#S256"] != base64.RawURLEncoding.EncodeToString(sum[:]) {
-		t.Errorf("%v, %v", claims, signed.Signatures[0].Header)
-	}
-	for _, refusal := range []struct{ code, want string }{
-		{"7000215", "signinlog.token"}, {"500021", "signinlog.token-restricted"}, {"5000211", "signinlog.token-restricted"},
-	} {
-		status, answer = 401, `{"error":"invalid_client","error_description":"AADSTS`+refusal.code+`: Said.\r\nTrace ID: x","error_codes":[`+refusal.code+`]}`
-		_, err := c.Token(t.Context(), s.Client())
-		var p *finding.Problem
-		if !errors.As(err, &p) || p.Findings[0].Code != refusal.want {
-			t.Fatalf("%v", err)
-		}
-		if text := message.New("en").Finding(p.Findings[0]); !strings.Contains(text, "AADSTS"+refusal.code+": Said.") || strings.Contains(text, "Trace") {
-			t.Errorf("%q", text)
-		}
-	}
-}
-
-func TestCertificateFiles(t *testing.T) {
-	t.Parallel()
-	file, _, der := keyPair(t)
-	other, _, _ := keyPair(t)
-	key, _, _ := strings.Cut(string(other), "-----BEGIN CERTIFICATE")
-	certificate := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
-	for name, text := range map[string]string{
-		"empty": "", "no-pem": "hello", "key-alone": key, "certificate-alone": certificate, "mixed-up": key + certificate,
-		"broken": strings.Replace(string(file), "BEGIN CERTIFICATE-----\n", "BEGIN CERTIFICATE-----\nAAAA", 1),
-		"ec":     "-----BEGIN EC PRIVATE KEY-----\nAAAA\n-----END EC PRIVATE KEY-----\n",
-	} {
-		if _, err := ParseCertificate("c.pem", []byte(text)); err == nil {
-			t.Errorf("%s is taken", name)
-		}
-	}
-	if _, err := ParseCertificate("c.pem", file); err != nil {
-		t.Error(err)
 	}
 }
 

@@ -1,4 +1,4 @@
-package signinlog
+package graph
 
 import (
 	"cmp"
@@ -32,7 +32,15 @@ type Credential struct {
 	Application string // client id
 	Secret      string
 	Certificate *Certificate // instead of Secret
-	Authority   string       // "": AuthorityBase
+	Authority   string       // where the sign-in service answers; "": that of the public cloud
+	Resource    string       // what the token is for; "": Microsoft Graph of the public cloud
+	// Device, when it is not nil, has a person sign in on another device (Microsoft, "OAuth 2.0 device authorization grant
+	// flow") and is told the sentence that the service writes for that person. It is used where neither Bearer, Secret nor
+	// Certificate is there.
+	Device func(message string)
+	// Scopes are the delegated permissions that Device asks for, such as Domain.Read.All; application permissions are those
+	// that an administrator granted.
+	Scopes []string
 }
 
 // String says what kind it is.
@@ -52,7 +60,7 @@ const assertionLife = 10 * time.Minute
 func ParseCertificate(name string, data []byte) (*Certificate, error) {
 	c := &Certificate{}
 	fail := func(err error) (*Certificate, error) {
-		return nil, finding.Fail("signinlog.certificate", err, "file", name)
+		return nil, finding.Fail("graph.certificate", err, "file", name)
 	}
 	for len(data) > 0 {
 		block, rest := pem.Decode(data)
@@ -127,48 +135,89 @@ func (c Credential) Token(ctx context.Context, client *http.Client) (string, err
 	if c.Bearer != "" {
 		return c.Bearer, nil
 	}
-	authority := strings.TrimRight(cmp.Or(c.Authority, AuthorityBase), "/")
-	endpoint := authority + "/" + url.PathEscape(c.Tenant) + "/oauth2/v2.0/token"
-	if u, err := url.Parse(endpoint); err != nil || u.Scheme != "https" || u.Host == "" {
-		return "", finding.Fail("signinlog.graph-url", nil, "url", clip(endpoint))
+	endpoint, err := c.endpoint("token")
+	if err != nil {
+		return "", err
 	}
-	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {c.Application}, "scope": {GraphBase + "/.default"}}
+	if c.Device != nil && c.Secret == "" && c.Certificate == nil {
+		return c.device(ctx, client, endpoint)
+	}
+	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {c.Application}, "scope": {c.resource() + "/.default"}}
 	if c.Certificate != nil {
 		assertion, err := c.Certificate.assertion(c.Application, endpoint, time.Now())
 		if err != nil {
-			return "", finding.Fail("signinlog.certificate", err, "file", "")
+			return "", finding.Fail("graph.certificate", err, "file", "")
 		}
 		form.Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
 		form.Set("client_assertion", assertion)
 	} else {
 		form.Set("client_secret", c.Secret)
 	}
-	status, _, body, err := send(ctx, client, http.MethodPost, endpoint, []byte(form.Encode()), map[string]string{
-		"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}, 1<<20)
+	answer, err := ask(ctx, client, endpoint, form)
 	if err != nil {
 		return "", err
 	}
-	var answer struct {
-		Token       string `json:"access_token"`
-		Error       string `json:"error"`
-		Description string `json:"error_description"`
-		Codes       []int  `json:"error_codes"`
-	}
-	_ = json.Unmarshal(body, &answer) // an answer of another kind has none of it
-	if status == http.StatusOK && answer.Token != "" {
+	if answer.Token != "" {
 		return answer.Token, nil
 	}
-	code := ""
-	if len(answer.Codes) > 0 {
-		code = "AADSTS" + strconv.Itoa(answer.Codes[0])
+	return "", c.refused(answer)
+}
+
+// resource is what the token is for.
+func (c Credential) resource() string {
+	return strings.TrimRight(cmp.Or(c.Resource, Public().Graph), "/")
+}
+
+// endpoint is one of the tenant's OAuth 2.0 endpoints.
+func (c Credential) endpoint(name string) (string, error) {
+	at := strings.TrimRight(cmp.Or(c.Authority, Public().Authority), "/") + "/" + url.PathEscape(c.Tenant) + "/oauth2/v2.0/" + name
+	if u, err := url.Parse(at); err != nil || u.Scheme != "https" || u.Host == "" {
+		return "", finding.Fail("graph.url", nil, "url", clip(at))
 	}
-	said, _, _ := strings.Cut(answer.Description, "\r\n")
+	return at, nil
+}
+
+// answer is what the token and the device code endpoint say.
+type answer struct {
+	Token       string `json:"access_token"`
+	Error       string `json:"error"`
+	Description string `json:"error_description"`
+	Codes       []int  `json:"error_codes"`
+	DeviceCode  string `json:"device_code"`
+	Message     string `json:"message"`
+	Interval    int    `json:"interval"`
+	ExpiresIn   int    `json:"expires_in"`
+	status      int
+}
+
+// ask posts a form. An answer with another status than 200 has no token.
+func ask(ctx context.Context, client *http.Client, endpoint string, form url.Values) (answer, error) {
+	var a answer
+	status, _, body, err := send(ctx, client, http.MethodPost, endpoint, []byte(form.Encode()), map[string]string{
+		"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}, 1<<20)
+	if err != nil {
+		return a, err
+	}
+	_ = json.Unmarshal(body, &a) // an answer of another kind has none of it
+	if a.status = status; status != http.StatusOK {
+		a.Token, a.DeviceCode = "", ""
+	}
+	return a, nil
+}
+
+// refused words what the sign-in service answered instead of a token.
+func (c Credential) refused(a answer) error {
+	code := ""
+	if len(a.Codes) > 0 {
+		code = "AADSTS" + strconv.Itoa(a.Codes[0])
+	}
+	said, _, _ := strings.Cut(a.Description, "\r\n")
 	said = strings.TrimPrefix(said, code+": ")
 	said = strings.ToValidUTF8(said[:min(len(said), 400)], "?") // chosen: two lines of a terminal
-	args := []string{"status", strconv.Itoa(status), "code", cmp.Or(code, clip(answer.Error)), "said", said, "tenant", clip(c.Tenant)}
+	args := []string{"status", strconv.Itoa(a.status), "code", cmp.Or(code, clip(a.Error)), "said", said, "tenant", clip(c.Tenant)}
 	switch code {
 	case "AADSTS500021", "AADSTS500022", "AADSTS5000211":
-		return "", finding.Fail("signinlog.token-restricted", nil, args...)
+		return finding.Fail("graph.token-restricted", nil, args...)
 	}
-	return "", finding.Fail("signinlog.token", nil, args...)
+	return finding.Fail("graph.token", nil, args...)
 }
