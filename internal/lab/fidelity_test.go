@@ -28,6 +28,7 @@ func TestFidelityDocuments(t *testing.T) {
 			directory.AssumedPrincipalsBlocked, directory.AssumedConsumersNotInV1, directory.AssumedTestedBeforeSecrets,
 			directory.AssumedReuse, directory.AssumedAssertionReplay, directory.AssumedAdministratorsConsent, directory.AssumedNestedGroups,
 			directory.AssumedGraphRefusal, directory.AssumedInvitationAccepted,
+			directory.AssumedChannel, directory.AssumedQuarantineName, directory.AssumedAccountExpired,
 		} {
 			if !strings.Contains(text, "`"+s+"`") {
 				t.Errorf("%s does not name the switch %q", name, s)

@@ -94,7 +94,6 @@ func (p *Plan) row(a *directory.Account, d *directory.Directory) Row {
 	if !a.Kind.Person() {
 		return r
 	}
-	person := Person{Nickname: a.MailNickname, Mail: a.Mail}
 	if values := a.Values(p.Options.Attribute, d.Chosen); len(values) > 0 {
 		// Which one of several the wizard would take no page says; the finding says that there are several.
 		r.Value = values[0]
@@ -108,22 +107,29 @@ func (p *Plan) row(a *directory.Account, d *directory.Directory) Row {
 			r.Value = prefix + "@" + instead
 		}
 	}
-	person.Name = r.Value
-	person.Primary, person.Secondary = addresses(a.Proxies)
 	r.Suffix = suffixOf(r.Value)
-	r.Cloud = Sync(nil, person, p.Tenant)
+	r.Cloud = Sync(nil, NewPerson(r.Value, a.MailNickname, a.Mail, a.Proxies), p.Tenant)
 	return r
 }
 
+// NewPerson is the person of these attributes: the value to sign in with, mailNickname, mail and proxyAddresses.
+func NewPerson(value, nickname, mail string, proxies []string) Person {
+	primary, secondary := addresses(proxies)
+	return Person{Nickname: nickname, Primary: primary, Secondary: secondary, Mail: mail, Name: value}
+}
+
 // addresses are the primary and the first secondary SMTP address of proxyAddresses: the prefix in capitals marks the
-// primary one.
+// primary one. Those with nothing before the @ are none.
 func addresses(proxies []string) (primary, secondary string) {
 	for _, proxy := range proxies {
-		switch {
-		case strings.HasPrefix(proxy, "SMTP:") && primary == "":
-			primary = proxy[len("SMTP:"):]
-		case strings.HasPrefix(proxy, "smtp:") && secondary == "":
-			secondary = proxy[len("smtp:"):]
+		if len(proxy) <= len("SMTP:") || !strings.EqualFold(proxy[:len("SMTP:")], "SMTP:") || proxy[len("SMTP:")] == '@' {
+			continue
+		}
+		switch address := proxy[len("SMTP:"):]; {
+		case strings.HasPrefix(proxy, "SMTP:"):
+			primary = cmp.Or(primary, address)
+		default:
+			secondary = cmp.Or(secondary, address)
 		}
 	}
 	return primary, secondary
@@ -210,7 +216,7 @@ func (f *finder) row(i int, chosen string) {
 	}
 	if r.Cloud.UPN == "" {
 		f.found(ruleNoInitialName, i, "")
-	} else if r.Cloud.Why != Kept && strings.ContainsFunc(r.Cloud.Nickname, func(c rune) bool { return !taken(c) }) {
+	} else if r.Cloud.Why != Kept && len(Faults(r.Cloud.UPN)) > 0 {
 		f.found(ruleNickname, i, "")
 	}
 	if o.alternate() && r.Value != "" {

@@ -38,7 +38,8 @@ func Faults(value string) []Fault {
 	if utf8.RuneCountInString(value) > maxName || utf8.RuneCountInString(prefix) > maxPrefix || utf8.RuneCountInString(suffix) > maxSuffix {
 		out = append(out, TooLong)
 	}
-	if strings.ContainsFunc(prefix, func(r rune) bool { return !taken(r) }) {
+	// Accents and scripts are not taken behind the @ either, where a host name could have them.
+	if strings.ContainsFunc(prefix, func(r rune) bool { return !taken(r) }) || strings.ContainsFunc(suffix, func(r rune) bool { return r >= utf8.RuneSelf }) {
 		out = append(out, BadCharacter)
 	}
 	if strings.HasSuffix(prefix, ".") {

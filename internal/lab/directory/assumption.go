@@ -23,12 +23,21 @@ type Assumptions struct {
 	// GraphRefusalStatus is the HTTP status with which Graph refuses what it understood and may not do: a domain without
 	// its record, one in use that is to be deleted, what exists already; default 400.
 	GraphRefusalStatus int `yaml:"graph-refusal-status" json:"graph-refusal-status"`
+	// QuarantineName is the form of the name that stands in for one that somebody else has: QuarantinePlus (the default,
+	// user+1234@) or QuarantinePlain (user1234@). Microsoft's page on duplicate attributes shows both.
+	QuarantineName string `yaml:"quarantine-name" json:"quarantine-name"`
 }
 
 // The values of Assumptions.AssertionReplay.
 const (
 	ReplayRefused  = "refuse"
 	ReplayAccepted = "accept"
+)
+
+// The values of Assumptions.QuarantineName.
+const (
+	QuarantinePlus  = "plus"
+	QuarantinePlain = "plain"
 )
 
 // Names of the switches as the journal records them.
@@ -53,6 +62,12 @@ const (
 	AssumedGraphRefusal = "graph-refusal-status"
 	// AssumedInvitationAccepted: who is invited has accepted at once, because the lab sends no messages.
 	AssumedInvitationAccepted = "invitation-accepted-at-once"
+	// AssumedChannel: the lab's own synchronisation channel; Microsoft's is not published.
+	AssumedChannel = "synchronisation-channel"
+	// AssumedQuarantineName: the form of a placeholder name.
+	AssumedQuarantineName = "quarantine-name"
+	// AssumedAccountExpired: what the sign-in answers for an account that has expired on premises.
+	AssumedAccountExpired = "account-expired-on-premises"
 )
 
 func (a *Assumptions) defaults() {
@@ -73,6 +88,9 @@ func (a *Assumptions) defaults() {
 	}
 	if a.GraphRefusalStatus == 0 {
 		a.GraphRefusalStatus = 400
+	}
+	if a.QuarantineName == "" {
+		a.QuarantineName = QuarantinePlus
 	}
 	if a.AssertionReplay == "" {
 		a.AssertionReplay = ReplayRefused

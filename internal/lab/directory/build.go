@@ -248,10 +248,13 @@ func (b *builder) accounts(path string, t *Tenant, f *TenantEntry) {
 		domain := suffix(e.UPN)
 		of, known := b.d.tenants[domain]
 		switch {
-		case !isUPN(e.UPN):
+		case !isUPN(e.UPN) && (e.Sync == nil || !isSynchronised(e.UPN)):
 			b.bad(path+".upn", "not-upn", "value", e.UPN)
 		case t.Kind == Organisation && of != t, known && of != t:
 			b.bad(path+".upn", "wrong-suffix", "value", e.UPN, "tenant", t.Name)
+		}
+		if s := e.Sync; s != nil {
+			u.Synced = &Synced{Anchor: s.Anchor, SignIn: s.SignIn, Nickname: s.Nickname, Addresses: s.Addresses, Expired: s.Expired, Conflicts: e.conflicts()}
 		}
 		b.password(path, u, e)
 		if _, taken := b.d.people[e.UPN]; taken {
@@ -338,6 +341,7 @@ func (b *builder) assumptions(*Draft) {
 	a := &b.d.Assumptions
 	a.defaults()
 	choice(b, "assumptions."+AssumedAssertionReplay, a.AssertionReplay, ReplayRefused, ReplayAccepted)
+	choice(b, "assumptions."+AssumedQuarantineName, a.QuarantineName, QuarantinePlus, QuarantinePlain)
 	for _, s := range []struct {
 		key    string
 		status int

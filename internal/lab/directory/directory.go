@@ -131,10 +131,22 @@ type User struct {
 	Locked          bool // after wrong passwords, until an administrator unlocks it
 	PasswordExpired bool // the password was right and is too old
 	MustChange      bool // the password must be changed at the next sign-in
+	// Synced is what a synchronisation brought, nil for an account of the cloud.
+	Synced *Synced
 
 	password hash
 	turns    turns
 	groups   []Membership
+}
+
+// Synced is what a synchronisation brought beside the account. Not to be changed.
+type Synced struct {
+	Anchor    string // the immutable id
+	SignIn    string // userPrincipalName on premises, or the alternate ID; "" for none
+	Nickname  string // MailNickName
+	Addresses []string
+	Expired   bool // the account, on premises, where that binds
+	Conflicts []Conflict
 }
 
 // State is what keeps an account from signing in.

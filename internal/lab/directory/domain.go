@@ -27,7 +27,8 @@ func (d *Draft) AddDomain(tenant, name string) error {
 }
 
 // SetVerified marks a domain of tenant as verified: from now on it names the tenant. Whether it may be (a record in DNS)
-// is the caller's to find out first. A domain that is verified already stays so.
+// is the caller's to find out first. A domain that is verified already stays so. Whom a
+// synchronisation brought is named anew.
 func (d *Draft) SetVerified(tenant, name string) error {
 	t, domain, err := d.domain(tenant, name)
 	if err != nil {
@@ -38,7 +39,10 @@ func (d *Draft) SetVerified(tenant, name string) error {
 			return refuse(ErrExists, "domain %q: %q has verified it already", name, other.Name)
 		}
 	}
-	domain.Verified = true
+	if !domain.Verified {
+		domain.Verified = true
+		d.rename(t)
+	}
 	return nil
 }
 
@@ -75,6 +79,9 @@ func (d *Draft) RemoveDomain(tenant, name string) error {
 		}
 	}
 	t.Domains = slices.DeleteFunc(t.Domains, func(o *DomainEntry) bool { return o == domain })
+	if domain.Verified {
+		d.rename(t)
+	}
 	return nil
 }
 

@@ -54,6 +54,8 @@ type (
 		PasswordExpired bool   `yaml:"password-expired" json:"password-expired,omitempty"`
 		MustChange      bool   `yaml:"must-change" json:"must-change,omitempty"`
 		Administrator   bool   `yaml:"administrator" json:"administrator,omitempty"`
+		// Sync is what a synchronisation brought; nil for accounts of the cloud, and in a file.
+		Sync *SyncEntry `yaml:"-" json:"sync,omitempty"`
 	}
 	// GroupEntry is one group. Members are user principal names (of guests, the names at home) or object ids of accounts
 	// and groups of the same tenant.
@@ -248,35 +250,40 @@ func (d *Draft) Rename(tenant, user, upn string) error {
 	}
 	old := fold(u.UPN)
 	u.UPN = fold(upn)
-	rename := func(names []string) {
+	d.renamed(map[string]string{old: u.UPN})
+	return nil
+}
+
+// renamed has everything that speaks of somebody by an old name, folded, speak of the new one.
+func (d *Draft) renamed(to map[string]string) {
+	each := func(names []string) {
 		for i, name := range names {
-			if fold(name) == old {
-				names[i] = u.UPN
+			if now, ok := to[fold(name)]; ok {
+				names[i] = now
 			}
 		}
 	}
-	for _, other := range d.Tenants {
-		for _, guest := range other.Users {
-			if fold(guest.Guest) == old {
-				guest.Guest = u.UPN
+	for _, t := range d.Tenants {
+		for _, guest := range t.Users {
+			if now, ok := to[fold(guest.Guest)]; ok && guest.Guest != "" {
+				guest.Guest = now
 			}
 		}
-		for _, g := range other.Groups {
-			rename(g.Members)
+		for _, g := range t.Groups {
+			each(g.Members)
 		}
-		for _, policy := range other.Policies {
-			rename(policy.Default.Users)
+		for _, policy := range t.Policies {
+			each(policy.Default.Users)
 			for _, partner := range policy.Partners {
-				rename(partner.Users)
+				each(partner.Users)
 			}
 		}
 	}
 	for _, a := range d.Applications {
 		for _, p := range a.Principals {
-			rename(p.Users)
+			each(p.Users)
 		}
 	}
-	return nil
 }
 
 // RemoveUser takes an account out of tenant: out of its groups, and out of what it agreed to. When it is somebody's account

@@ -83,6 +83,10 @@ func standing(u *directory.User) *failure {
 	case u.Disabled || u.Person().Disabled:
 		f = fail(50057, "invalid_grant", 400, "The user account is disabled.")
 		f.lead = "lab.account.disabled"
+	case u.Person().Synced != nil && u.Person().Synced.Expired:
+		// What a domain controller says to the agent (data 701) has no code of its own; 50057 is assumed.
+		f = fail(50057, "invalid_grant", 400, "The user account is disabled.")
+		f.lead = "lab.account.disabled"
 	case u.Person().Locked:
 		f = fail(50053, "invalid_grant", 400, "The account is locked because the user tried to sign in too many times with an incorrect user ID or password.")
 		f.lead = "lab.account.locked"
@@ -90,15 +94,23 @@ func standing(u *directory.User) *failure {
 	return f
 }
 
+// failNoPassword is the answer where there is no password to compare with: password hash synchronisation did not bring one.
+func failNoPassword() *failure {
+	return fail(50056, "invalid_grant", 400, "Invalid or null password: password does not exist in the directory for this user.")
+}
+
 // passwordState tells why a right password is not enough: it has expired, or must be changed first. Both are 50055, which
-// the reference gives for a password of the cloud; 50144 is that of a password kept on the premises, which the lab's
-// accounts do not have.
+// the reference gives for a password of the cloud; 50144 is that of an expired password kept on the premises, which those have
+// whom a synchronisation brought.
 func passwordState(u *directory.User) *failure {
 	p := u.Person()
 	if !p.PasswordExpired && !p.MustChange {
 		return nil
 	}
 	f := fail(50055, "invalid_grant", 400, "The password is expired.")
+	if p.PasswordExpired && p.Synced != nil {
+		f = fail(50144, "invalid_grant", 400, "User's Active Directory password has expired.")
+	}
 	f.lead = "lab.account.expired"
 	if !p.PasswordExpired {
 		f.lead = "lab.account.change"

@@ -112,7 +112,13 @@ func (x *exchange) credentials(v url.Values, app *directory.Application, resourc
 // password is looked at, so that a lock stops guessing; an expired password only to whoever knows it.
 func (x *exchange) password(person *directory.User, text string) *failure {
 	if f := standing(person); f != nil {
+		if s := person.Synced; s != nil && s.Expired && !person.Disabled {
+			x.assume(directory.AssumedAccountExpired)
+		}
 		return f
+	}
+	if person.Synced != nil && !person.HasPassword() {
+		return failNoPassword()
 	}
 	if !person.CheckPassword(text) {
 		return failPassword()

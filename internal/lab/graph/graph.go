@@ -49,6 +49,7 @@ type Service struct {
 	routes  []route
 	views   views
 	hashing sync.Mutex // one password at a time
+	pace    pace       // of synchronisations
 }
 
 // New returns a service. Its $skiptokens are good for its own lifetime.
@@ -81,7 +82,7 @@ type exchange struct {
 	w       http.ResponseWriter
 	r       *http.Request
 	by      caller
-	version string   // v1.0, beta
+	version string   // v1.0, beta; oidc, and lab for what is the lab's own
 	path    []string // behind the version, unescaped, as sent
 	keys    []string // what stood in the braces of the route
 	id      string   // request-id
@@ -127,8 +128,11 @@ func (x *exchange) serve() *failure {
 	if f := x.authenticate(); f != nil {
 		return f
 	}
-	if x.version == "oidc" {
+	switch x.version {
+	case "oidc":
 		return x.userInfo()
+	case "lab":
+		return x.synchronise()
 	}
 	r, f := x.route()
 	if f != nil {
@@ -158,7 +162,7 @@ func (x *exchange) split() *failure {
 		return nil
 	}
 	switch x.version = strings.ToLower(segments[0]); x.version {
-	case "v1.0", "beta", "oidc":
+	case "v1.0", "beta", "oidc", "lab":
 		x.path = segments[1:]
 		return nil
 	}

@@ -20,14 +20,25 @@ func userView(key []byte) *view[userRow] {
 		if u.Guest() {
 			kind, creation, external = "Guest", "Invitation", "Accepted"
 		}
-		return map[string]any{
+		out := map[string]any{
 			"id": u.ID, "displayName": textOrNull(u.Name), "userPrincipalName": u.PrincipalName(), "mail": textOrNull(u.Mail),
 			"businessPhones": []string{}, "givenName": nil, "jobTitle": nil, "mobilePhone": nil, "officeLocation": nil,
 			"preferredLanguage": nil, "surname": nil,
 			"accountEnabled": !u.Disabled, "userType": kind, "creationType": creation, "externalUserState": external,
-			"mailNickname": nickname(u.PrincipalName()), "onPremisesImmutableId": nil, "onPremisesSyncEnabled": nil, "usageLocation": nil,
+			"mailNickname": nickname(u), "onPremisesImmutableId": nil, "onPremisesSyncEnabled": nil, "usageLocation": nil,
+			"onPremisesUserPrincipalName": nil, "onPremisesProvisioningErrors": []any{}, "proxyAddresses": []string{},
 			"identities": []map[string]string{{"signInType": "userPrincipalName", "issuer": issuer, "issuerAssignedId": assigned}},
 		}
+		if s := u.Synced; s != nil {
+			out["onPremisesImmutableId"], out["onPremisesSyncEnabled"], out["onPremisesUserPrincipalName"] = s.Anchor, true, textOrNull(s.SignIn)
+			out["proxyAddresses"] = append([]string{}, s.Addresses...)
+			troubles := []any{}
+			for _, c := range s.Conflicts {
+				troubles = append(troubles, map[string]any{"category": "PropertyConflict", "propertyCausingError": c.Property, "value": c.Value})
+			}
+			out["onPremisesProvisioningErrors"] = troubles
+		}
+		return out
 	}
 	w := &view[userRow]{show: show, kind: "#microsoft.graph.user", advanced: true, standard: []string{
 		"businessPhones", "displayName", "givenName", "id", "jobTitle", "mail", "mobilePhone", "officeLocation", "preferredLanguage", "surname", "userPrincipalName",
@@ -41,7 +52,7 @@ func userView(key []byte) *view[userRow] {
 			{Path: "displayName", Filter: texts | odata.Ordered, Order: true, Value: func(u userRow) any { return textOrNull(u.Name) }},
 			{Path: "userPrincipalName", Filter: texts | odata.Ordered, Order: true, Value: func(u userRow) any { return u.PrincipalName() }},
 			{Path: "mail", Filter: texts, Value: func(u userRow) any { return textOrNull(u.Mail) }},
-			{Path: "mailNickname", Filter: texts, Value: func(u userRow) any { return nickname(u.PrincipalName()) }},
+			{Path: "mailNickname", Filter: texts, Value: func(u userRow) any { return nickname(u) }},
 			{Path: "accountEnabled", Kind: odata.Bool, Filter: odata.Equal | odata.NotEqual | odata.In, Value: func(u userRow) any { return !u.Disabled }},
 			{Path: "userType", Filter: odata.Equal | odata.NotEqual | odata.In, Value: func(u userRow) any {
 				if u.Guest() {
@@ -62,8 +73,16 @@ func textOrNull(s string) any {
 	return s
 }
 
-// nickname is the mail alias: what stands before the @.
-func nickname(upn string) string {
+// nickname is the mail alias: what a synchronisation brought, and otherwise what stands before the @.
+func nickname(u userRow) string {
+	if u.Synced != nil {
+		return u.Synced.Nickname
+	}
+	return alias(u.PrincipalName())
+}
+
+// alias is what stands before the @.
+func alias(upn string) string {
 	name, _, _ := strings.Cut(upn, "@")
 	return name
 }
@@ -176,7 +195,7 @@ func (x *exchange) write(e *directory.UserEntry, b body) *failure {
 		if f != nil {
 			return f
 		}
-		if !strings.EqualFold(v, nickname(e.UPN)) {
+		if !strings.EqualFold(v, alias(e.UPN)) {
 			return invalid("mailNickname", "In the lab the mailNickname is what stands before the @ of the userPrincipalName.")
 		}
 	}
@@ -240,6 +259,9 @@ func (x *exchange) updateUser() *failure {
 	b, f := x.read(userWritable...)
 	if f != nil {
 		return f
+	}
+	if u.Synced != nil && len(b) > 0 {
+		return bad("Unable to update the specified properties for on-premises mastered Directory Sync objects or objects currently undergoing migration.")
 	}
 	if b.has("userType") {
 		return invalid("userType", "The lab does not change the userType of an account.")
