@@ -273,7 +273,7 @@ func (f *finder) value(i int, r *Row) {
 // state finds what the state of the account means with the method.
 func (f *finder) state(i int, r *Row) {
 	o := f.plan.Options
-	expired := !r.Expires.IsZero() && !r.Expires.After(o.Now)
+	standing := r.Standing(o.Now)
 	cloud := o.Method == PasswordHash
 	if o.Method == NoMethod {
 		return
@@ -281,28 +281,23 @@ func (f *finder) state(i int, r *Row) {
 	if cloud && r.Kind == directory.InetOrgPerson {
 		f.found(ruleNotClass, i, "")
 	}
-	if r.Control&directory.Disabled != 0 {
+	if standing.Disabled {
 		f.found(ruleDisabled, i, "")
 		return // the rest does not matter any more
 	}
-	if cloud && r.MustChange {
+	if cloud && standing.MustChange {
 		f.found(ruleMustChange, i, "")
 	}
 	switch {
-	case expired && cloud:
+	case standing.Expired && cloud:
 		f.found(ruleExpiredOpen, i, "")
-	case expired:
+	case standing.Expired:
 		f.found(ruleExpired, i, "")
 	}
-	// lockoutTime stays until the next sign-in that succeeds, so that alone it says only that there was a lock-out.
-	locked := !r.LockedSince.IsZero()
-	if r.KnowsLockOut {
-		locked = r.Control&directory.LockedOut != 0
-	}
 	switch {
-	case locked && cloud:
+	case standing.Locked && cloud:
 		f.found(ruleLockedOpen, i, "")
-	case locked:
+	case standing.Locked:
 		f.found(ruleLocked, i, "")
 	}
 }
