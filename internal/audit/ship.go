@@ -185,21 +185,30 @@ func (s *Spool) remember(g *segment, from int64, records []Record) {
 	s.recent = append(s.recent, recent{g, from, g.size, slices.Clone(records)})
 }
 
-// recall returns the next records of g, at most shipRows, if they are in memory, and how many bytes of it they are. The
-// caller holds s.mu.
+// recall returns the next records of g, at most shipRows, if they are in memory, and how many bytes of it they are. What
+// several writes put on disk goes to the store together: each commit changes the last page of each index anew. The caller
+// holds s.mu.
 func (s *Spool) recall(g *segment) (records []Record, used int) {
 	for len(s.recent) > 0 {
 		next := s.recent[0]
-		if next.segment == g && next.from == g.shipped && len(next.records) <= shipRows {
-			return next.records, int(next.to - next.from)
-		}
-		if next.segment == g && next.from > g.shipped {
-			return nil, 0 // the shipper has not come so far
+		if next.segment == g && (next.from > g.shipped || next.from == g.shipped && len(next.records) <= shipRows) {
+			break
 		}
 		s.kept -= len(next.records)
 		s.recent = slices.Delete(s.recent, 0, 1)
 	}
-	return nil, 0
+	for _, next := range s.recent {
+		if next.segment != g || next.from != g.shipped+int64(used) || len(records)+len(next.records) > shipRows {
+			break // also where the shipper has not come so far
+		}
+		if records == nil {
+			records = slices.Clip(next.records) // kept until they are stored: what follows is appended to a copy
+		} else {
+			records = append(records, next.records...)
+		}
+		used += int(next.to - next.from)
+	}
+	return records, used
 }
 
 // endOpen ends, once, what earlier processes of this node left open. It comes after everything that they left on disk

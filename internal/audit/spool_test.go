@@ -432,6 +432,31 @@ func TestSegmentThatVanishedHoldsNobodyUp(t *testing.T) {
 	}
 }
 
+// TestWhatSeveralWritesLeftIsStoredTogether: each commit costs a flush and the last page of each index.
+func TestWhatSeveralWritesLeftIsStoredTogether(t *testing.T) {
+	g, other := &segment{shipped: 100}, &segment{}
+	several := func(n int) []Record { return make([]Record, n) }
+	s := &Spool{kept: 1100, recent: []recent{
+		{other, 0, 40, several(100)}, {g, 60, 100, several(100)}, // stored already
+		{g, 100, 150, several(200)}, {g, 150, 200, several(300)}, {g, 200, 210, several(1)}, {other, 210, 220, several(399)},
+	}}
+	for _, want := range []struct{ records, used, kept int }{{500, 100, 900}, {1, 10, 400}, {0, 0, 0}} {
+		records, used := s.recall(g)
+		if len(records) != want.records || used != want.used || s.kept != want.kept {
+			t.Errorf("%d records of %d bytes, %d kept, want %+v", len(records), used, s.kept, want)
+		}
+		g.shipped += int64(used)
+	}
+	s = &Spool{recent: []recent{{g, g.shipped, g.shipped + 10, several(shipRows + 1)}}}
+	if records, _ := s.recall(g); records != nil { // the store is given no more than shipRows at once
+		t.Errorf("%d records", len(records))
+	}
+	s = &Spool{recent: []recent{{g, g.shipped + 1, g.shipped + 10, several(1)}}}
+	if records, _ := s.recall(g); records != nil || len(s.recent) != 1 {
+		t.Errorf("%d records from behind a gap, %d kept", len(records), len(s.recent))
+	}
+}
+
 // While records come fast, storing them waits; when it is calm, and when somebody asks, it does not.
 func TestStoringYieldsToTraffic(t *testing.T) {
 	m := &memory{}

@@ -1,8 +1,8 @@
 package ca
 
 import (
+	"crypto"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -30,16 +30,16 @@ func Import(dir, certFile, keyFile string, o Options) error {
 	if err != nil {
 		return err
 	}
-	certs, _, err := readPEM(certFile)
+	certs, _, err := readNamed(certFile)
 	if err == nil && len(certs) == 0 {
-		err = unreadable(certFile, fs.ErrNotExist)
+		err = finding.Fail("ca.import-no-certificate", nil, "file", certFile)
 	}
 	if err != nil {
 		return err
 	}
-	_, key, err := readPEM(keyFile)
+	_, key, err := readNamed(keyFile)
 	if err == nil && key == nil {
-		err = unreadable(keyFile, errors.New("no private key in it"))
+		err = finding.Fail("ca.import-no-key", nil, "file", keyFile)
 	}
 	if err != nil {
 		return err
@@ -84,6 +84,14 @@ func Import(dir, certFile, keyFile string, o Options) error {
 		}
 	}
 	return nil
+}
+
+// readNamed is readPEM for a file that somebody named: it has to be there.
+func readNamed(name string) ([]*x509.Certificate, crypto.Signer, error) {
+	if _, err := os.Stat(name); err != nil {
+		return nil, nil, unreadable(name, err)
+	}
+	return readPEM(name)
 }
 
 // checkImport judges a chain: issuing CA first, root last.

@@ -233,7 +233,8 @@ func TestImportRefusesFilesItCannotRead(t *testing.T) {
 		{certFile, filepath.Join(dir, "absent.pem"), "ca.unreadable"},
 		{filepath.Join(dir, "text.pem"), keyFile, "ca.damaged"},
 		{certFile, filepath.Join(dir, "encrypted.pem"), "ca.key-encrypted"},
-		{certFile, certFile, "ca.unreadable"},
+		{certFile, certFile, "ca.import-no-key"},
+		{keyFile, keyFile, "ca.import-no-certificate"},
 	} {
 		err := ca.Import(folderOf(t), c.cert, c.key, options(newClock()))
 		if err == nil {

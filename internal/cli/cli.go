@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -111,20 +112,31 @@ type wrongInput struct{ error }
 
 func (w wrongInput) Unwrap() error { return w.error }
 
-// failedWork is a problem of work that was asked for rightly, such as a file that cannot be read: exit code 1.
-type failedWork struct{ problem *finding.Problem }
-
-func (f failedWork) Error() string { return f.problem.Error() }
-func (f failedWork) Unwrap() error { return f.problem }
-
-// failed is finding.Fail for work that was asked for rightly.
-func failed(code string, cause error, args ...string) error {
-	err := finding.Fail(code, cause, args...)
-	var problem *finding.Problem
-	if !errors.As(err, &problem) {
-		return err
+// failedWork reports whether p is about work that was asked for rightly and could not be done: every error in it is one of
+// a file that cannot be read or written, or of a service that cannot be reached. That is exit code 1. What stands in a file
+// is another matter, and so is the configuration itself: exit code 2.
+func failedWork(p *finding.Problem) bool {
+	some := false
+	for _, f := range p.Findings {
+		if f.Severity != finding.Error {
+			continue
+		}
+		switch f.Code {
+		case "cli.unwritable", "cli.pac.unreadable", "cli.render.unreadable", "cli.render.unwritable", "ca.unwritable", "directory.unreadable",
+			"node.unwritable", "route.unreadable", "signin.unreadable", "signinlog.unreadable", "signinlog.unreachable",
+			"signinlog.graph-busy", "signinlog.graph-time":
+			some = true
+		case "asn.unreadable", "ca.unreadable": // also of what stands in the file
+			var system syscall.Errno
+			if !errors.As(p.Cause, &system) {
+				return false
+			}
+			some = true
+		default:
+			return false
+		}
 	}
-	return failedWork{problem}
+	return some
 }
 
 // usage words a usage error of this room.
@@ -137,7 +149,6 @@ func (a *app) report(command *cobra.Command, err error) int {
 	var problem *finding.Problem
 	var usage usageError
 	var wrong wrongInput
-	var work failedWork
 	switch {
 	case err == nil:
 		return exitDone
@@ -147,7 +158,7 @@ func (a *app) report(command *cobra.Command, err error) int {
 		return exitFailed
 	case errors.As(err, &problem):
 		a.printProblem(problem)
-		if errors.As(err, &work) {
+		if failedWork(problem) {
 			return exitFailed
 		}
 		return exitUsage

@@ -19,6 +19,7 @@ import (
 
 	"sekisho/internal/dnsx"
 	"sekisho/internal/endpoint"
+	"sekisho/internal/finding"
 	"sekisho/internal/node"
 	"sekisho/internal/pac/eval"
 	"sekisho/internal/render"
@@ -189,7 +190,7 @@ func (a *app) pacSource(ctx context.Context, from, ring string, lab bool) (scrip
 	case from == "-":
 		body, err := io.ReadAll(io.LimitReader(a.In, eval.MaxSource+1))
 		if err != nil {
-			return script{}, failed("cli.pac.unreadable", err, "file", "stdin")
+			return script{}, finding.Fail("cli.pac.unreadable", err, "file", "stdin")
 		}
 		return script{name: "stdin", body: body}, nil
 	case strings.HasPrefix(from, "http://") || strings.HasPrefix(from, "https://"):
@@ -200,7 +201,7 @@ func (a *app) pacSource(ctx context.Context, from, ring string, lab bool) (scrip
 		return script{}, a.usage("pac.large", "file", from, "max", itoa(eval.MaxSource))
 	}
 	if err != nil {
-		return script{}, failed("cli.pac.unreadable", err, "file", from)
+		return script{}, finding.Fail("cli.pac.unreadable", err, "file", from)
 	}
 	return script{name: from, body: body}, nil
 }
@@ -211,22 +212,22 @@ func fetchScript(ctx context.Context, a *app, from string) (script, error) {
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
 	if err != nil {
-		return script{}, failed("cli.pac.unreadable", err, "file", from)
+		return script{}, finding.Fail("cli.pac.unreadable", err, "file", from)
 	}
 	transport := &http.Transport{Proxy: nil, DisableKeepAlives: true}
 	defer transport.CloseIdleConnections()
 	answer, err := (&http.Client{Transport: transport}).Do(r)
 	if err != nil {
-		return script{}, failed("cli.pac.unreadable", err, "file", from)
+		return script{}, finding.Fail("cli.pac.unreadable", err, "file", from)
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
-		return script{}, failed("cli.pac.unreadable", fmt.Errorf("status %s", answer.Status), "file", from)
+		return script{}, finding.Fail("cli.pac.unreadable", fmt.Errorf("status %s", answer.Status), "file", from)
 	}
 	body, err := io.ReadAll(io.LimitReader(answer.Body, eval.MaxSource+1))
 	switch {
 	case err != nil:
-		return script{}, failed("cli.pac.unreadable", err, "file", from)
+		return script{}, finding.Fail("cli.pac.unreadable", err, "file", from)
 	case len(body) > eval.MaxSource:
 		return script{}, a.usage("pac.large", "file", from, "max", itoa(eval.MaxSource))
 	}
@@ -300,7 +301,7 @@ func (a *app) questions(args []string, lists []string) ([]eval.Question, error) 
 			body, err = readFile(name, importBytes)
 		}
 		if err != nil {
-			return nil, failed("cli.pac.unreadable", err, "file", name)
+			return nil, finding.Fail("cli.pac.unreadable", err, "file", name)
 		}
 		number := 0
 		for line := range bytes.Lines(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))) {

@@ -34,7 +34,7 @@ func TestRoutesReadRegularFilesAlone(t *testing.T) {
 				}()
 				select {
 				case code := <-done:
-					if said := complaints.String(); code != 2 || out.Len() > 0 || strings.Count(said, cause) != 1 || !strings.Contains(said, `"`+file+`"`) {
+					if said := complaints.String(); code != 1 || out.Len() > 0 || strings.Count(said, cause) != 1 || !strings.Contains(said, `"`+file+`"`) {
 						t.Errorf("%s %s: exit code %d, %q, %q", flag, file, code, said, out.String())
 					}
 				case <-time.After(30 * time.Second):

@@ -118,7 +118,7 @@ func (a *app) openInput(file string) (in io.ReadCloser, name string, err error) 
 		return io.NopCloser(a.In), "stdin", nil
 	}
 	if in, err = os.Open(file); err != nil {
-		return nil, "", failed("directory.unreadable", err, "file", file)
+		return nil, "", finding.Fail("directory.unreadable", err, "file", file)
 	}
 	return in, filepath.Base(file), nil
 }

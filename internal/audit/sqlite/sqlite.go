@@ -11,6 +11,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"embed"
 	"errors"
 	"fmt"
@@ -49,7 +50,10 @@ type Store struct {
 	write *sql.DB // one connection; nil when opened for reading
 	read  *sql.DB
 
-	upsert *sql.Stmt // of write
+	// The statement that stores a record, and the connection that it belongs to. Whoever has the one connection of write
+	// has these, too.
+	statement  driver.Stmt
+	preparedOn any
 }
 
 // Open opens the database at path, makes it where it is missing (mode 0600) and brings its schema up to date. It returns
@@ -82,9 +86,6 @@ func open(ctx context.Context, path string) (_ *Store, err error) {
 	}
 	s.write.SetMaxOpenConns(1)
 	if err := migrate(ctx, s.write); err != nil {
-		return nil, err
-	}
-	if s.upsert, err = s.write.PrepareContext(ctx, upsert()); err != nil {
 		return nil, err
 	}
 	return s, s.openReaders(ctx)
@@ -120,8 +121,10 @@ func (s *Store) openReaders(ctx context.Context) (err error) {
 // Close closes the database. Queries under way end with an error.
 func (s *Store) Close() error {
 	var errs []error
-	if s.upsert != nil {
-		errs = append(errs, s.upsert.Close())
+	if s.statement != nil {
+		if conn, err := s.write.Conn(context.Background()); err == nil { // waits for a batch that is under way
+			errs = append(errs, conn.Raw(func(any) error { return s.statement.Close() }), conn.Close())
+		}
 	}
 	for _, db := range []*sql.DB{s.read, s.write} {
 		if db != nil {
