@@ -250,7 +250,7 @@ func (a *app) root() *cobra.Command {
 			return c.Help()
 		},
 	}
-	root.SetUsageTemplate(a.usageTemplate())
+	root.SetUsageFunc(a.printUsage)
 	root.SetFlagErrorFunc(a.flagMistake)
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.data, "data", "", a.t("flag.data"))
@@ -290,21 +290,6 @@ func (a *app) localise(c *cobra.Command) {
 	}
 }
 
-// helpCommand is "sekisho help [command]".
-func (a *app) helpCommand(root *cobra.Command) *cobra.Command {
-	return &cobra.Command{
-		Use:   "help [command]",
-		Short: a.t("help.short"),
-		RunE: func(_ *cobra.Command, args []string) error {
-			c, rest, err := root.Find(args)
-			if err != nil || c == nil || len(rest) > 0 {
-				return a.usage("unknown-command", "command", strings.Join(args, " "), "meant", "")
-			}
-			return c.Help()
-		},
-	}
-}
-
 // noun is a command that only groups others; without a verb it shows them.
 func (a *app) noun(use, id string, verbs ...*cobra.Command) *cobra.Command {
 	c := &cobra.Command{Use: use, Short: a.t(id + ".short"), Args: cobra.ArbitraryArgs}
@@ -316,24 +301,4 @@ func (a *app) noun(use, id string, verbs ...*cobra.Command) *cobra.Command {
 	}
 	c.AddCommand(verbs...)
 	return c
-}
-
-// usageTemplate is cobra's own, with headings in the reader's language.
-func (a *app) usageTemplate() string {
-	return a.t("heading.usage") + `{{if .Runnable}}
-  {{.UseLine}}{{if .HasAvailableFlags}} ` + a.t("usage.flags") + `{{end}}{{end}}{{if .HasAvailableSubCommands}}
-  {{.CommandPath}} ` + a.t("usage.command") + `{{end}}{{if .HasExample}}
-
-` + a.t("heading.examples") + `
-{{.Example}}{{end}}{{if .HasAvailableSubCommands}}
-
-` + a.t("heading.commands") + `{{range .Commands}}{{if (or .IsAvailableCommand (eq .Name "help"))}}
-  {{rpad .Name .NamePadding }} {{.Short}}{{end}}{{end}}{{end}}{{if .HasAvailableLocalFlags}}
-
-` + a.t("heading.flags") + `
-{{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}{{end}}{{if .HasAvailableInheritedFlags}}
-
-` + a.t("heading.global") + `
-{{.InheritedFlags.FlagUsages | trimTrailingWhitespaces}}{{end}}
-`
 }

@@ -18,6 +18,9 @@ var english = regexp.MustCompile(`(?:^|[^\w/.<"-])([A-Za-z][a-z]+(?: [a-z]{2,}){
 // command is how a command is named in a text.
 var command = regexp.MustCompile(`sekisho(?: [a-z-]+)+`)
 
+// kind finds the English word for the kind of a flag's value.
+var kind = regexp.MustCompile(`--[a-z-]+ (?:string|strings|stringArray|stringSlice|int|uint|duration|text|number|list)\b`)
+
 // leftOver returns the first English in line; "" for none.
 func leftOver(line string) string {
 	if m := english.FindStringSubmatch(command.ReplaceAllString(line, "sekisho")); m != nil {
@@ -45,6 +48,9 @@ func TestHelpInJapaneseHasNoEnglishSentences(t *testing.T) {
 			t.Errorf("%v: no help: %q", path, help)
 		}
 		for line := range strings.Lines(help) {
+			if words := kind.FindString(line); words != "" && !strings.Contains(line, "sekisho") {
+				t.Errorf("%v: %q in %s", path, words, line)
+			}
 			if strings.HasPrefix(strings.TrimSpace(line), "sekisho ") || strings.HasPrefix(line, "    --") {
 				continue // how a command is written
 			}
@@ -57,6 +63,10 @@ func TestHelpInJapaneseHasNoEnglishSentences(t *testing.T) {
 		}
 	}
 	walk(a.root(), nil)
+	walk(&cobra.Command{}, []string{"help"})
+	if help := run("help", "--help"); !strings.Contains(help, "  sekisho help [コマンド] [フラグ]\n") || strings.Contains(help, "help for help") {
+		t.Errorf("%s", help)
+	}
 	if commands < 40 {
 		t.Errorf("%d commands: the test sees too few", commands)
 	}

@@ -38,9 +38,10 @@ func (a *app) useLine(c *cobra.Command) string {
 	return c.UseLine() + " " + a.t("usage.flags")
 }
 
-// localiseDefault moves the default of a flag into its text, because pflag words it in English. The value stays.
+// localiseDefault moves the default of a flag into its text, because pflag words it in English and printFlags prints
+// none. The value stays.
 func (a *app) localiseDefault(f *pflag.Flag) {
-	var none string // what pflag takes for no default in the help
+	var none string // what stands for no default
 	switch f.Value.Type() {
 	case "string":
 		none = ""
@@ -48,13 +49,17 @@ func (a *app) localiseDefault(f *pflag.Flag) {
 		none = "0"
 	case "duration":
 		none = "0s"
+	case "stringSlice", "stringArray":
+		none = "[]"
+	case "bool":
+		none = "false"
 	default:
 		return
 	}
 	if f.DefValue == none {
 		return
 	}
-	f.Usage += a.t("flag.default", "value", f.DefValue)
+	f.Usage += a.t("flag.default", "value", strings.Trim(f.DefValue, "[]"))
 	f.DefValue = none
 }
 
