@@ -133,7 +133,10 @@ func failedWork(p *finding.Problem) bool {
 			}
 			some = true
 		default:
-			return false
+			if !failedLDAP(f.Code) {
+				return false
+			}
+			some = true
 		}
 	}
 	return some

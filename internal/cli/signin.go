@@ -28,10 +28,11 @@ type signinFlags struct {
 	verified   []string
 	unverified []string
 	attribute  string
+	ldap       *ldapFlags
 }
 
 func (a *app) signinFlags(c *cobra.Command) *signinFlags {
-	f := &signinFlags{}
+	f := &signinFlags{ldap: a.ldapFlags(c)}
 	flags := c.Flags()
 	flags.StringVar(&f.ldif, "ldif", "", a.t("signin.flag.ldif"))
 	flags.StringVar(&f.csv, "csv", "", a.t("signin.flag.csv"))
@@ -45,13 +46,22 @@ func (a *app) signinFlags(c *cobra.Command) *signinFlags {
 
 // signinSources reads what the flags name.
 func (a *app) signinSources(f *signinFlags) (*directory.Directory, *signin.Tenant, error) {
-	if (f.ldif == "") == (f.csv == "") {
+	given := 0
+	for _, is := range []bool{f.ldif != "", f.csv != "", len(f.ldap.servers) > 0} {
+		if is {
+			given++
+		}
+	}
+	if given != 1 {
 		return nil, nil, a.usage("signin.one-directory")
+	}
+	if flag := f.ldap.unused(); flag != "" {
+		return nil, nil, a.usage("signin.needs-ldap", "flag", flag)
 	}
 	if !directory.Readable(f.attribute) {
 		return nil, nil, a.usage("flag-value", "value", f.attribute, "flag", "--attribute")
 	}
-	if cmp.Or(f.ldif, f.csv) == "-" && f.domains == "-" {
+	if cmp.Or(f.ldif, f.csv, f.ldap.passwordFile) == "-" && f.domains == "-" {
 		return nil, nil, a.usage("lookup.stdin-twice")
 	}
 	tenant, err := a.signinTenant(f)
@@ -65,14 +75,20 @@ func (a *app) signinSources(f *signinFlags) (*directory.Directory, *signin.Tenan
 	options := directory.Options{Attribute: f.attribute}
 	if a.Terminal {
 		options.Progress = func(n int) { a.notef("\r%s", a.t("signin.progress", "count", itoa(n))) }
-		defer a.notef("\r%s\r", strings.Repeat(" ", 60))
+		defer a.clearProgress()
 	}
-	in, name, err := a.openInput(cmp.Or(f.ldif, f.csv))
-	if err != nil {
-		return nil, nil, err
+	var d *directory.Directory
+	var name string
+	if len(f.ldap.servers) > 0 {
+		d, name, err = a.readLDAP(f.ldap, options)
+	} else {
+		var in io.ReadCloser
+		if in, name, err = a.openInput(cmp.Or(f.ldif, f.csv)); err != nil {
+			return nil, nil, err
+		}
+		defer in.Close()
+		d, err = read(name, in, options)
 	}
-	defer in.Close()
-	d, err := read(name, in, options)
 	if err == nil && !d.Seen[strings.ToLower(f.attribute)] {
 		// Nobody would have a name, which is the export's doing.
 		return nil, nil, finding.Fail("signin.attribute-absent", nil, "attribute", f.attribute, "file", name)

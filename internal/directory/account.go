@@ -1,5 +1,5 @@
 // Package directory reads what the planning of sign-in needs to know of an on-premises Active Directory: its accounts and
-// its UPN suffixes, from LDIF or CSV. Each way gives the same Directory for the same accounts.
+// its UPN suffixes, from LDIF, CSV or (package ldap) a domain controller. Each way gives the same Directory for the same accounts.
 //
 //	d, err := directory.ReadLDIF("users.ldf", file, directory.Options{})
 //

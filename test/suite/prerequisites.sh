@@ -21,13 +21,24 @@ ipset      ipset           the tests that restore sets into a kernel
 node       nodejs          the tests with MSAL for Node
 npm        npm             the tests with MSAL for Node
 soffice    libreoffice-calc-nogui  the test that opens the change request with LibreOffice
+samba      samba-ad-dc     the tests with a domain controller
+samba-tool samba           the tests with a domain controller
+python:samba.provision python3-samba  the tests with a domain controller
+python:markdown python3-markdown  the tests with a domain controller
+python:dns python3-dnspython   the tests with a domain controller
+ldbadd     ldb-tools       the tests with a domain controller
+ldapsearch ldap-utils      the tests with a domain controller
+kinit      krb5-user       the tests with a domain controller
+file:/usr/share/doc/samba-ad-dc samba-ad-dc  the tests with a domain controller
+file:/usr/share/samba/setup/provision.ldif samba-ad-provision  the tests with a domain controller
 python:openpyxl  python3-openpyxl  the test that opens the change request with openpyxl
 '
 
-# there reports whether a command is, or a module of Debian's own Python ("python:NAME").
+# there reports whether a command is, a module of Debian's own Python ("python:NAME") or a file ("file:PATH").
 there() {
   case $1 in
   python:*) /usr/bin/python3 -c "import ${1#python:}" 2>/dev/null ;;
+  file:*) [ -e "${1#file:}" ] ;;
   *) command -v "$1" >/dev/null ;;
   esac
 }
