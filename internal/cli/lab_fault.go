@@ -103,6 +103,9 @@ func (a *app) labFaultSetCommand() *cobra.Command {
 		}
 		for _, f := range answer.Changed {
 			a.printf("%s\n", a.t("lab.fault.set.done", "fault", f.String(), "text", a.printer.Text("fault."+f.Name, nil)))
+			if f.Host == node.LabFaultEverywhere && !wholeLab(f.Name) {
+				a.printf("%s\n", a.t("lab.fault.set.everywhere"))
+			}
 			if strings.HasPrefix(f.Name, "proxy.") {
 				a.printf("%s\n", a.t("lab.fault.set.proxy", "proxy", answer.Proxy))
 			}
@@ -111,6 +114,11 @@ func (a *app) labFaultSetCommand() *cobra.Command {
 		return nil
 	}
 	return c
+}
+
+// wholeLab reports whether the fault called name strikes no hosts but the lab as a whole.
+func wholeLab(name string) bool {
+	return slices.ContainsFunc(node.LabFaultKinds(), func(k node.LabFaultKind) bool { return k.Name == name && k.Whole })
 }
 
 // labFaultListCommand lists what is made to go wrong.

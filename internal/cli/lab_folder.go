@@ -7,8 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -46,125 +44,6 @@ func (a *app) checkpointFolder() (string, error) {
 func (a *app) labFlag(c *cobra.Command) *cobra.Command {
 	c.PersistentFlags().BoolVar(&a.inLab, "lab", false, a.t("flag.lab-folder"))
 	return c
-}
-
-func (a *app) labStatusCommand() *cobra.Command {
-	c := &cobra.Command{Use: "status", Short: a.t("lab.status.short"), Long: a.t("lab.status.long"), Args: cobra.NoArgs}
-	o := a.outputFlag(c, "table", "json")
-	c.RunE = func(c *cobra.Command, _ []string) error {
-		data, err := a.labFolder()
-		if err != nil {
-			return err
-		}
-		s, err := node.ReadLab(c.Context(), data)
-		if err != nil {
-			return err
-		}
-		if o.format == "json" {
-			return a.printJSON(s)
-		}
-		a.printLabStatus(s)
-		return nil
-	}
-	return c
-}
-
-func (a *app) printLabStatus(s node.LabStatus) {
-	line := func(id, value string) { a.printf("%s  %s\n", pad(a.t("lab.status."+id), 16), value) }
-	line("folder", s.Folder)
-	runs := a.t("lab.status.not-running")
-	if s.Running {
-		runs = a.t("lab.status.running")
-	}
-	line("lab", runs)
-	kept := a.t("lab.status.not-kept")
-	if s.Kept {
-		kept = a.t("lab.status.kept", "used", mebibytes(s.StateBytes), "limit", mebibytes(s.StateLimit))
-	}
-	line("state", kept)
-	file := s.File
-	if file == "" {
-		file = a.t("lab.status.shipped")
-	}
-	line("directory", file)
-	line("sign-ins", itoa(s.SignIns))
-	faults := a.t("lab.status.none")
-	if len(s.Faults) > 0 {
-		var set []string
-		for _, f := range s.Faults {
-			set = append(set, f.String())
-		}
-		faults = strings.Join(set, ", ")
-	}
-	line("faults", faults)
-	if s.Edited {
-		a.notef("%s: %s\n", a.t("warning"), a.t("lab.status.edited", "file", orShipped(s.File, a.t("lab.status.shipped"))))
-	}
-	names := map[string]string{}
-	tenants := rows{columns: []column{
-		{"tenant", a.t("lab.column.tenant")}, {"id", "ID"}, {"domains", a.t("lab.column.domains")},
-		{"people", a.t("lab.column.people")}, {"groups", a.t("lab.column.groups")}, {"policies", a.t("lab.column.policies")},
-	}}
-	for _, t := range s.Tenants {
-		names[t.ID] = t.Name
-		var domains, people []string
-		for _, d := range t.Domains {
-			text := d.Name
-			if d.State != "verified" {
-				text += " (" + a.t("lab.status."+d.State) + ")"
-			}
-			if d.Default {
-				text += " (" + a.t("lab.status.default") + ")"
-			}
-			domains = append(domains, text)
-		}
-		people = append(people, a.t("lab.status.people", "members", itoa(t.Members), "guests", itoa(t.Guests)))
-		for _, state := range []string{"disabled", "locked", "password-expired", "must-change"} {
-			if n := t.ByState[state]; n > 0 {
-				people = append(people, a.t("lab.status."+state)+" "+itoa(n))
-			}
-		}
-		tenants.cells = append(tenants.cells, []string{
-			t.Name, t.ID, strings.Join(domains, ", "), strings.Join(people, ", "), itoa(t.Groups), itoa(len(t.Policies)),
-		})
-	}
-	a.printf("\n")
-	a.printTable(tenants)
-	applications := rows{columns: []column{
-		{"application", a.t("lab.column.application")}, {"id", "ID"}, {"credentials", a.t("lab.column.credentials")}, {"tenants", a.t("lab.column.tenants")},
-	}}
-	for _, app := range s.Applications {
-		credentials := a.t("lab.status.public")
-		if !app.Public {
-			credentials = a.t("lab.status.credentials", "secrets", itoa(app.Secrets), "certificates", itoa(app.Certificates))
-		}
-		var in []string
-		for _, id := range app.Tenants {
-			text := names[id]
-			if !slices.Contains(app.Consented, id) {
-				text += " (" + a.t("lab.status.unconsented") + ")"
-			}
-			in = append(in, text)
-		}
-		slices.Sort(in)
-		applications.cells = append(applications.cells, []string{app.Name, app.ID, credentials, strings.Join(in, ", ")})
-	}
-	a.printf("\n")
-	a.printTable(applications)
-	assumptions := rows{columns: []column{{"assumption", a.t("lab.column.assumption")}, {"value", a.t("config.column.value")}}}
-	for name, value := range s.Assumptions {
-		assumptions.cells = append(assumptions.cells, []string{name, fmt.Sprint(value)})
-	}
-	slices.SortFunc(assumptions.cells, slices.Compare)
-	a.printf("\n")
-	a.printTable(assumptions)
-}
-
-func orShipped(file, shipped string) string {
-	if file == "" {
-		return shipped
-	}
-	return file
 }
 
 // mebibytes is n bytes in MiB, with one digit behind the point.

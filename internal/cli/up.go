@@ -71,6 +71,12 @@ func (a *app) up(ctx context.Context, lab bool, flags map[string]string, format 
 	if lab && !named {
 		file = "" // the shipped example
 	}
+	switch {
+	case lab && node.Used(data) && !node.LabUsed(data):
+		a.notef("%s: %s\n", a.t("warning"), a.t("up.lab-joins-production", "folder", data))
+	case !lab && node.LabUsed(data):
+		a.notef("%s: %s\n", a.t("warning"), a.t("up.production-joins-lab", "folder", data))
+	}
 	logger, closeLog := a.logger(settings)
 	defer closeLog()
 	options := node.Options{
@@ -193,6 +199,7 @@ func (a *app) printSummary(s node.Summary) {
 	}
 	line("sign-in", s.SignIn)
 	line("report", s.Report)
+	line("directory", s.Directory)
 	if len(s.Try) > 0 {
 		a.printf("\n%s\n", a.t("up.try"))
 		for _, try := range s.Try {

@@ -214,7 +214,7 @@ func crowd() scalar[string] {
 // said by package restrict, which knows placeholders and wildcards; here only the letter case of ids is settled.
 func tenant() scalar[string] {
 	return scalar[string]{
-		scalarType: &scalarType{title: text{JA: "確認済みドメインまたはディレクトリ ID", EN: "verified domain or directory id"}, json: "string"},
+		scalarType: &scalarType{title: text{JA: "検証済みドメインまたはディレクトリ ID", EN: "verified domain or directory id"}, json: "string"},
 		parse: func(s string) (string, *finding.Finding) {
 			if _, problem := line(s); problem != nil {
 				return "", problem

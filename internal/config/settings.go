@@ -184,7 +184,7 @@ func profileSettings() []field[Profile] {
 			EN: "Version of tenant restrictions: v1 sends the list of permitted tenants, v2 names a policy kept in Entra ID.",
 		}).must().eg("v1"),
 		values("permitted-tenants", tenant(), func(p *Profile) *[]Value[string] { return &p.PermittedTenants }, text{
-			JA: "v1: サインインを許可するテナント。確認済みドメインまたはディレクトリ ID で書きます。自組織のテナントも含めてください。",
+			JA: "v1: サインインを許可するテナント。検証済みドメインまたはディレクトリ ID で書きます。自組織のテナントも含めてください。",
 			EN: "v1: tenants that people may sign in to, each by a verified domain or its directory id. Your own belongs in it.",
 		}).atLeast(1).eg("contoso.com"),
 		value("context", directoryID(), func(p *Profile) *Value[string] { return &p.Context }, text{

@@ -14,6 +14,12 @@ const directoryURL = signInHost + "/organizations/lab/directory"
 // manage posts one form of the directory's page with the token that the page shows.
 func manage(t testing.TB, c *http.Client, fields ...string) reply {
 	t.Helper()
+	return manageIn(t, c, "en", fields...)
+}
+
+// manageIn is manage in a language.
+func manageIn(t testing.TB, c *http.Client, language string, fields ...string) reply {
+	t.Helper()
 	shown := do(t, c, "GET", directoryURL, "")
 	csrf := formCSRF.FindStringSubmatch(shown.body)
 	if csrf == nil {
@@ -23,7 +29,7 @@ func manage(t testing.TB, c *http.Client, fields ...string) reply {
 	for i := 0; i+1 < len(fields); i += 2 {
 		v.Set(fields[i], fields[i+1])
 	}
-	r := do(t, c, "POST", directoryURL, v.Encode())
+	r := do(t, c, "POST", directoryURL, v.Encode(), "Accept-Language", language)
 	if r.StatusCode == http.StatusSeeOther {
 		return do(t, c, "GET", signInHost+r.Header.Get("Location"), "")
 	}
@@ -64,6 +70,32 @@ func TestDirectoryIsChangedOnItsPage(t *testing.T) {
 	}
 	if r := manage(t, c, "do", "verify", "key", "shop.example"); r.StatusCode != 400 || !strings.Contains(r.body, "Not done.") {
 		t.Errorf("verified without a record: %d", r.StatusCode)
+	}
+
+	// What is refused is said in the reader's language, not in Graph's.
+	for _, x := range []struct {
+		fields []string
+		en, ja string
+	}{
+		{[]string{"do", "create-user", "display_name", "X", "user_name", "x@fabrikam.com", "new_password", "Lab-nao-2026"}, "must end in a verified domain", "検証済みドメインを使ってください"},
+		{[]string{"do", "create-user", "display_name", "X", "user_name", "nao@contoso.com", "new_password", "Lab-nao-2026"}, "has that name already", "既に存在します"},
+		{[]string{"do", "create-user", "display_name", "X", "user_name", "x y", "new_password", "Lab-nao-2026"}, "not of the form user@", "ユーザー名の形式"},
+		{[]string{"do", "create-user", "display_name", "X", "user_name", "x@contoso.com", "new_password", "short"}, "8 to 256 characters", "8 ～ 256 文字"},
+		{[]string{"do", "create-user", "display_name", "", "user_name", "x@contoso.com", "new_password", "Lab-nao-2026"}, "needed is empty", "必須の項目"},
+		{[]string{"do", "add-domain", "domain", "no domain"}, "not of the form shop.example", "ドメイン名の形式"},
+		{[]string{"do", "add-domain", "domain", "x.onmicrosoft.com"}, "reserved", "予約済み"},
+		{[]string{"do", "add-domain", "domain", "contoso.com"}, "has that name already", "既に存在します"},
+		{[]string{"do", "verify", "key", "shop.example"}, "neither the TXT nor the MX", "TXT レコードも MX レコードも"},
+		{[]string{"do", "verify", "key", "contoso.com"}, "verified already", "検証済みです"},
+		{[]string{"do", "disable", "key", ContosoTenant}, "is not there", "見つかりません"},
+		{[]string{"do", "consent", "key", ContosoTenant}, "is not there", "見つかりません"},
+		{[]string{"do", "nonsense"}, "nothing that this page does", "このページにない操作"},
+	} {
+		for language, want := range map[string]string{"en": x.en, "ja": x.ja} {
+			if r := manageIn(t, c, language, x.fields...); r.StatusCode != 400 || !strings.Contains(html.UnescapeString(r.body), want) {
+				t.Errorf("%v in %s: %d, want %q in %s", x.fields, language, r.StatusCode, want, regexp.MustCompile(`(?s)<p class="problem".*?</p>`).FindString(r.body))
+			}
+		}
 	}
 
 	// Agreement to applications.

@@ -63,7 +63,8 @@ func TestReportIsForTheTenantsAdministratorsAlone(t *testing.T) {
 		}
 	}
 	ja := do(t, c, "GET", reportURL, "", "Accept-Language", "ja")
-	if !strings.Contains(ja.body, `lang="ja"`) || !strings.Contains(ja.body, "ターゲット テナント ID") || !strings.Contains(ja.body, "ラボ (LAB)") {
+	if !strings.Contains(ja.body, `lang="ja"`) || !strings.Contains(ja.body, "ターゲット テナント ID") || !strings.Contains(ja.body, "ラボ (LAB)") ||
+		!strings.Contains(ja.body, ">モバイル アプリとデスクトップ クライアント</td>") || !strings.Contains(ja.body, `href="/organizations/lab/directory"`) {
 		t.Errorf("%s", ja.body)
 	}
 	// Fabrikam's administrator does not see what Contoso's restriction did, nor Contoso's tenant.

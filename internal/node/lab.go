@@ -2,18 +2,29 @@ package node
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 
 	"sekisho/internal/lab"
 	"sekisho/internal/lab/directory"
+	"sekisho/internal/lab/state"
 	"sekisho/internal/lab/token"
 )
 
-// LabStatus and LabReset are what the lab of a data folder holds, and what a reset of it removes.
+// LabStatus and LabReset are what the lab of a data folder holds, and what a reset of it removes; LabTenant and
+// LabApplication are parts of the first.
 type (
-	LabStatus = lab.Status
-	LabReset  = lab.Reset
+	LabStatus      = lab.Status
+	LabReset       = lab.Reset
+	LabTenant      = lab.TenantStatus
+	LabApplication = lab.ApplicationStatus
 )
+
+// LabUsed reports whether a lab has run on the data folder data.
+func LabUsed(data string) bool {
+	_, err := os.Stat(filepath.Join(folders(data).lab(), state.File))
+	return err == nil
+}
 
 // ReadLab reads what the lab in the data folder holds, also while it runs.
 func ReadLab(ctx context.Context, data string) (LabStatus, error) {

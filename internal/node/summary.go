@@ -24,11 +24,12 @@ type Summary struct {
 	PolicyHash string        `json:"policy_hash"`
 	Catalog    string        `json:"catalog_version"`
 	Rings      []SummaryRing `json:"rings"`
-	Created    []string      `json:"created"`            // files made by this start
-	Accounts   []Account     `json:"accounts,omitempty"` // of the lab, for a browser; only under the lab
-	SignIn     string        `json:"sign_in,omitempty"`  // URL of a sign-in page, for a browser behind the proxy; only under the lab
-	Report     string        `json:"report,omitempty"`   // URL of the tenant restrictions report, for the last of Accounts; only under the lab
-	Try        []Try         `json:"try,omitempty"`      // commands to paste; only under the lab
+	Created    []string      `json:"created"`             // files made by this start
+	Accounts   []Account     `json:"accounts,omitempty"`  // of the lab, for a browser; only under the lab
+	SignIn     string        `json:"sign_in,omitempty"`   // URL of a sign-in page, for a browser behind the proxy; only under the lab
+	Report     string        `json:"report,omitempty"`    // URL of the tenant restrictions report, for the last of Accounts; only under the lab
+	Directory  string        `json:"directory,omitempty"` // URL of the page that changes users, domains and consent, for the same; only under the lab
+	Try        []Try         `json:"try,omitempty"`       // commands to paste; only under the lab
 }
 
 // SummaryRing is one ring in short.
@@ -65,6 +66,7 @@ func (n *Node) Summary() Summary {
 		s.Trust = n.folders.trust()
 		s.Accounts = []Account{{lab.Alice, lab.AlicePassword}, {lab.Bob, lab.BobPassword}, {lab.Hanako, lab.HanakoPassword}}
 		s.Report = "https://login.microsoftonline.com/organizations/lab/report"
+		s.Directory = "https://login.microsoftonline.com/organizations/lab/directory"
 		s.SignIn = "https://login.microsoftonline.com/organizations/oauth2/v2.0/authorize?" + url.Values{
 			"client_id": {lab.PublicApplication}, "response_type": {"code"}, "redirect_uri": {"https://login.microsoftonline.com/common/oauth2/nativeclient"}, "scope": {"openid"},
 			// Of the verifier of RFC 7636, appendix B, which is known to everybody: it is a lab.

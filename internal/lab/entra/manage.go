@@ -3,6 +3,7 @@ package entra
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -19,14 +20,16 @@ const (
 	directoryPath = "lab/directory"
 	directoryName = "Lab Directory" // the application in the sign-in log
 	directoryRows = 200             // users shown; chosen
+	// causeField is where the lab's Graph says why it refuses (package graph, CauseField).
+	causeField = "X-Sekisho-Lab-Refusal"
 )
 
 // manage shows the directory and does what its forms ask for.
 func (x *exchange) manage() {
 	x.administrate(directoryPath, directoryName, func(here string, q url.Values, ses *session, who *directory.User, tenant *directory.Tenant) {
-		x.directoryPage(here, ses, who, tenant, q.Get("done"), "")
+		x.directoryPage(here, ses, who, tenant, q.Get("done"), page.Cause{})
 	}, func(here string, v url.Values, ses *session, who *directory.User, tenant *directory.Tenant) {
-		if refusal := x.manageDo(v, who, tenant); refusal != "" {
+		if refusal := x.manageDo(v, who, tenant); refusal != (page.Cause{}) {
 			x.dir = x.s.Directory.Current()
 			x.directoryPage(here, ses, who, tenant, "", refusal)
 			return
@@ -36,8 +39,11 @@ func (x *exchange) manage() {
 	})
 }
 
-// manageDo does one thing; refusal says why it was not done, "" that it was.
-func (x *exchange) manageDo(v url.Values, who *directory.User, tenant *directory.Tenant) (refusal string) {
+// own is a refusal of the page itself.
+func own(why string) page.Cause { return page.Cause{ID: "graph-refusal." + why} }
+
+// manageDo does one thing; refusal says why it was not done, the zero Cause that it was.
+func (x *exchange) manageDo(v url.Values, who *directory.User, tenant *directory.Tenant) (refusal page.Cause) {
 	name := url.PathEscape(v.Get("key"))
 	switch v.Get("do") {
 	case "create-user":
@@ -59,12 +65,15 @@ func (x *exchange) manageDo(v url.Values, who *directory.User, tenant *directory
 			}
 			return d.Withdraw(v.Get("key"), tenant.ID)
 		})
-		if err != nil {
-			return clip(err.Error(), 300)
+		switch {
+		case errors.Is(err, directory.ErrNotFound):
+			return own("not-found")
+		case err != nil:
+			return page.Cause{Text: clip(err.Error(), 300)}
 		}
-		return ""
+		return page.Cause{}
 	}
-	return "LAB: the form asks for nothing that this page does."
+	return own("unknown-form")
 }
 
 // reply collects an answer of Graph.
@@ -78,28 +87,29 @@ func (r *reply) Header() http.Header         { return r.header }
 func (r *reply) Write(b []byte) (int, error) { return r.body.Write(b) }
 func (r *reply) WriteHeader(status int)      { r.status = status }
 
-// graph asks the lab's Graph as who, into, when that is not nil. refusal is Graph's message, "" when it did what was asked.
-func (x *exchange) graph(who *directory.User, tenant *directory.Tenant, method, path string, question, into any) (refusal string) {
+// graph asks the lab's Graph as who, into, when that is not nil. refusal is why Graph did not do it: by its code where it has one,
+// else in Graph's words; the zero Cause when it did what was asked.
+func (x *exchange) graph(who *directory.User, tenant *directory.Tenant, method, path string, question, into any) (refusal page.Cause) {
 	account, ok := tenant.Account(who)
 	if !ok {
-		return "LAB: the account is gone."
+		return own("not-found")
 	}
 	bearer, err := x.s.Keys.Sign(x.accessClaims(grant{
 		tenant: tenant, person: who, account: account, app: &directory.Application{Name: directoryName, Public: true}, authTime: x.now, methods: []string{"pwd"},
 		scopes: scopes{Audience: graphURL, Names: []string{"User.ReadWrite.All", "Domain.ReadWrite.All"}},
 	}))
 	if err != nil {
-		return "LAB: the token could not be signed."
+		return own("not-asked")
 	}
 	var body []byte
 	if question != nil {
 		if body, err = json.Marshal(question); err != nil {
-			return "LAB: the question could not be encoded."
+			return own("not-asked")
 		}
 	}
 	r, err := http.NewRequestWithContext(x.r.Context(), method, graphURL+"/v1.0/"+path, bytes.NewReader(body))
 	if err != nil {
-		return "LAB: the name cannot be part of an address."
+		return own("not-found") // the name cannot be part of an address
 	}
 	r.Header.Set("Authorization", "Bearer "+bearer)
 	r.Header.Set("Content-Type", "application/json")
@@ -108,35 +118,38 @@ func (x *exchange) graph(who *directory.User, tenant *directory.Tenant, method, 
 	x.s.Graph.ServeHTTP(answer, r)
 	if answer.status < 300 {
 		if into != nil && json.Unmarshal(answer.body.Bytes(), into) != nil {
-			return "LAB: Graph's answer could not be read."
+			return own("not-asked")
 		}
-		return ""
+		return page.Cause{}
+	}
+	if why := answer.header.Get(causeField); why != "" {
+		return own(why)
 	}
 	var e struct {
 		Error struct {
-			Code    string `json:"code"`
 			Message string `json:"message"`
 		} `json:"error"`
 	}
 	if json.Unmarshal(answer.body.Bytes(), &e) != nil || e.Error.Message == "" {
-		return "LAB: Graph refused."
+		return own("not-asked")
 	}
-	return clip(e.Error.Message, 300)
+	return page.Cause{Text: clip(e.Error.Message, 300)}
 }
 
 // directoryPage shows the tenant with what was done, or why it was not.
-func (x *exchange) directoryPage(here string, ses *session, who *directory.User, tenant *directory.Tenant, done, refusal string) {
+func (x *exchange) directoryPage(here string, ses *session, who *directory.User, tenant *directory.Tenant, done string, refusal page.Cause) {
 	if now, ok := x.dir.Tenant(tenant.ID); ok {
 		tenant = now
 	}
 	b := page.Board{
 		Title: "lab.directory.title", Text: []string{"lab.directory.text"}, Action: here, CSRF: ses.csrf,
-		Args:  map[string]string{"tenant": tenant.Name, "user": who.UPN, "refusal": refusal},
+		Args:  map[string]string{"tenant": tenant.Name, "user": who.UPN},
+		Cause: refusal,
 		Links: []page.Link{{Target: strings.TrimSuffix(here, directoryPath) + reportPath, Text: "lab.directory.report"}, {Target: "/common/oauth2/v2.0/logout", Text: "lab.report.signout"}},
 	}
 	status := http.StatusOK
 	switch {
-	case refusal != "":
+	case refusal != (page.Cause{}):
 		status, b.Problem = http.StatusBadRequest, "lab.directory.refused"
 	case slices.Contains([]string{"create-user", "disable", "enable", "add-domain", "verify", "consent", "withdraw"}, done):
 		b.Notice = "lab.directory.done"
@@ -203,8 +216,8 @@ func (x *exchange) record(who *directory.User, tenant *directory.Tenant, name st
 			Text  string `json:"text"`
 		} `json:"value"`
 	}
-	if refusal := x.graph(who, tenant, http.MethodGet, "domains/"+url.PathEscape(name)+"/verificationDnsRecords", nil, &answer); refusal != "" {
-		return refusal
+	if refusal := x.graph(who, tenant, http.MethodGet, "domains/"+url.PathEscape(name)+"/verificationDnsRecords", nil, &answer); refusal != (page.Cause{}) {
+		return ""
 	}
 	for _, r := range answer.Value {
 		if r.Text != "" {

@@ -33,6 +33,12 @@ var reportColumns = [...]string{
 
 const reportDefault = 10 // of reportColumns
 
+// reportWords are the message ids of what columns say in the words of the filters.
+var reportWords = map[string]map[string]string{
+	"status": {signinlog.Success: "lab.report.success", signinlog.Failure: "lab.report.failure", signinlog.Interrupted: "lab.report.interrupted"},
+	"client": {journal.ClientBrowser: "lab.report.browser", journal.ClientDesktop: "lab.report.desktop"},
+}
+
 // report shows the report.
 func (x *exchange) report() {
 	x.administrate(reportPath, reportName, func(here string, q url.Values, _ *session, who *directory.User, tenant *directory.Tenant) {
@@ -136,12 +142,10 @@ func (x *exchange) reportPage(here string, q url.Values, who *directory.User, te
 		t.Columns = append(t.Columns, page.Option{Value: name, Text: "signinlog.column." + name,
 			Chosen: slices.ContainsFunc(rq.columns, func(c signinlog.Column) bool { return c.ID == name })})
 	}
-	t.Status = -1
+	t.Words = map[int]map[string]string{}
 	for i, c := range rq.columns {
 		t.Heads = append(t.Heads, c.HeadingID())
-		if c.ID == "status" {
-			t.Status = i
-		}
+		t.Words[i] = reportWords[c.ID]
 	}
 	for _, l := range lines[first:last] {
 		var cells []string
@@ -157,6 +161,7 @@ func (x *exchange) reportPage(here string, q url.Values, who *directory.User, te
 		t.Links = append(t.Links, page.Link{Target: link("page", strconv.Itoa(rq.page+1)), Text: "lab.report.older"})
 	}
 	t.Links = append(t.Links, page.Link{Target: link("format", "csv", "page", ""), Text: "lab.report.csv"},
+		page.Link{Target: strings.TrimSuffix(here, reportPath) + directoryPath, Text: "lab.report.directory"},
 		page.Link{Target: "/common/oauth2/v2.0/logout", Text: "lab.report.signout"})
 	x.s.Pages.WriteTable(x.w, x.r, status, t)
 }

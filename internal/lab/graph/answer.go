@@ -21,7 +21,19 @@ type failure struct {
 	text   string // a whole English sentence; clients must not depend on it
 	// detail names what the error is about: a short code, and a property.
 	detail, target string
+	// why is a code of the lab for the cause, by which people are told in their language; "": there is none.
+	why string
 }
+
+// because gives f the lab's code for its cause.
+func (f *failure) because(why string) *failure {
+	f.why = why
+	return f
+}
+
+// CauseField is the header field of a refusal in which the lab says why, by a code: graph-refusal.<code> in package message is the
+// text for people. Graph itself has no such field.
+const CauseField = "X-Sekisho-Lab-Refusal"
 
 // The codes that are used in more than one place. They are those of Graph's directory.
 const (
@@ -49,11 +61,11 @@ func unknownSegment(segment string) *failure {
 
 func missing(id string) *failure {
 	return &failure{status: http.StatusNotFound, code: codeMissing,
-		text: "Resource '" + clip(id, 120) + "' does not exist or one of its queried reference-property objects are not present."}
+		text: "Resource '" + clip(id, 120) + "' does not exist or one of its queried reference-property objects are not present.", why: "not-found"}
 }
 
 func denied() *failure {
-	return &failure{status: http.StatusForbidden, code: codeDenied, text: "Insufficient privileges to complete the operation."}
+	return &failure{status: http.StatusForbidden, code: codeDenied, text: "Insufficient privileges to complete the operation.", why: "denied"}
 }
 
 // notAllowed is RFC 9110's 405, which names what is allowed.
@@ -85,8 +97,10 @@ func (x *exchange) changed(f func(*directory.Draft) error) *failure {
 	case errors.As(err, &own):
 		return own.failure
 	case errors.Is(err, directory.ErrNotFound):
-		return &failure{status: http.StatusNotFound, code: codeMissing, text: sentence(err.Error())}
-	case errors.Is(err, directory.ErrExists), errors.Is(err, directory.ErrRefused):
+		return &failure{status: http.StatusNotFound, code: codeMissing, text: sentence(err.Error()), why: "not-found"}
+	case errors.Is(err, directory.ErrExists):
+		return x.refused("%s", sentence(err.Error())).because("exists")
+	case errors.Is(err, directory.ErrRefused):
 		return x.refused("%s", sentence(err.Error()))
 	case errors.As(err, &problem):
 		return x.problem(problem)
@@ -106,23 +120,23 @@ func (x *exchange) problem(p *finding.Problem) *failure {
 	value := clip(args["value"], 120)
 	switch strings.TrimPrefix(one.Code, "lab.file-") {
 	case "taken":
-		return invalid("", "Another object with the same value '%s' already exists.", value)
+		return invalid("", "Another object with the same value '%s' already exists.", value).because("exists")
 	case "wrong-suffix":
-		return invalid("userPrincipalName", "The domain portion of the userPrincipalName property is invalid. You must use one of the verified domain names in your organization.")
+		return invalid("userPrincipalName", "The domain portion of the userPrincipalName property is invalid. You must use one of the verified domain names in your organization.").because("wrong-suffix")
 	case "not-upn":
-		return invalid("userPrincipalName", "Invalid value '%s' specified for property 'userPrincipalName' of resource 'User'.", value)
+		return invalid("userPrincipalName", "Invalid value '%s' specified for property 'userPrincipalName' of resource 'User'.", value).because("not-upn")
 	case "too-long":
-		return bad("A property is longer than %s characters.", args["limit"])
+		return bad("A property is longer than %s characters.", args["limit"]).because("too-long")
 	case "too-many":
-		return &failure{status: http.StatusBadRequest, code: "Directory_QuotaExceeded", text: "The lab's directory holds at most " + args["limit"] + " objects."}
+		return &failure{status: http.StatusBadRequest, code: "Directory_QuotaExceeded", text: "The lab's directory holds at most " + args["limit"] + " objects.", why: "too-many"}
 	case "not-domain":
-		return invalid("id", "Invalid value '%s' specified for property 'id' of resource 'Domain'.", value)
+		return invalid("id", "Invalid value '%s' specified for property 'id' of resource 'Domain'.", value).because("not-domain")
 	case "unknown-member", "nobody", "unknown-tenant":
 		return bad("The object '%s' does not exist.", value)
 	case "group-cycle", "group-depth":
 		return bad("A group must not lie within itself, and at most 8 lie within each other.")
 	case "missing":
-		return bad("A value is required for property '%s'.", property(args["path"]))
+		return bad("A value is required for property '%s'.", property(args["path"])).because("missing")
 	}
 	return bad("The directory cannot be so: %s.", clip(one.Code, 80))
 }
@@ -166,6 +180,9 @@ func ofQuery(err error) *failure {
 
 // fail answers f.
 func (x *exchange) fail(f *failure) {
+	if f.why != "" {
+		x.w.Header().Set(CauseField, f.why)
+	}
 	inner := map[string]string{
 		"date": x.s.Now().UTC().Format("2006-01-02T15:04:05"), "request-id": x.id, "client-request-id": x.w.Header().Get("client-request-id"),
 	}

@@ -112,7 +112,7 @@ func value[T any](b body, name string) (v T, ok bool, f *failure) {
 func (b body) text(name string) (string, bool, *failure) {
 	v, ok, f := value[string](b, name)
 	if f == nil && (len(v) > maxText || !plain(v)) {
-		f = invalid(name, "Invalid value specified for property '%s'.", name)
+		f = invalid(name, "Invalid value specified for property '%s'.", name).because("not-text")
 	}
 	return v, ok, f
 }
@@ -121,7 +121,7 @@ func (b body) text(name string) (string, bool, *failure) {
 func (b body) needed(name string) (string, *failure) {
 	v, ok, f := b.text(name)
 	if f == nil && (!ok || strings.TrimSpace(v) == "") {
-		f = invalid(name, "A value is required for property '%s'.", name)
+		f = invalid(name, "A value is required for property '%s'.", name).because("missing")
 	}
 	return v, f
 }

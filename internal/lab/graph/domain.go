@@ -100,12 +100,12 @@ func (x *exchange) createDomain() *failure {
 	}
 	h, err := endpoint.ParseHost(name)
 	if err != nil || !strings.Contains(string(h), ".") || len(h) > 253 {
-		return invalid("id", "Invalid value '%s' specified for property 'id' of resource 'Domain'.", clip(name, 120))
+		return invalid("id", "Invalid value '%s' specified for property 'id' of resource 'Domain'.", clip(name, 120)).because("not-domain")
 	}
 	name = string(h)
 	for _, reserved := range []string{"onmicrosoft.com", "microsoftonline.com", "invalid"} {
 		if name == reserved || strings.HasSuffix(name, "."+reserved) {
-			return invalid("id", "The domain name '%s' cannot be added: '%s' is reserved.", clip(name, 120), reserved)
+			return invalid("id", "The domain name '%s' cannot be added: '%s' is reserved.", clip(name, 120), reserved).because("reserved-domain")
 		}
 	}
 	if f := x.changed(func(d *directory.Draft) error {
@@ -188,13 +188,13 @@ func (x *exchange) verifyDomain() *failure {
 		return f
 	}
 	if d.Verified {
-		return x.refused("Domain '%s' is already verified.", d.Name)
+		return x.refused("Domain '%s' is already verified.", d.Name).because("already-verified")
 	}
 	switch found, err := x.proven(x.r.Context(), d); {
 	case err != nil:
-		return x.refused("The DNS of '%s' could not be asked: %s.", d.Name, clip(err.Error(), 200))
+		return x.refused("The DNS of '%s' could not be asked: %s.", d.Name, clip(err.Error(), 200)).because("dns-failed")
 	case !found:
-		return x.refused("Unable to verify '%s': its DNS has neither the TXT nor the MX record of verificationDnsRecords.", d.Name)
+		return x.refused("Unable to verify '%s': its DNS has neither the TXT nor the MX record of verificationDnsRecords.", d.Name).because("no-record")
 	}
 	if f := x.changed(func(draft *directory.Draft) error {
 		if err := draft.SetVerified(x.by.tenant.ID, d.Name); err != nil {

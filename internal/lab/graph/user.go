@@ -174,7 +174,7 @@ func (x *exchange) write(e *directory.UserEntry, b body) *failure {
 			return f
 		}
 		if len([]rune(v)) > 256 { // "user resource type"
-			return invalid("displayName", "Invalid value specified for property 'displayName' of resource 'User'.")
+			return invalid("displayName", "Invalid value specified for property 'displayName' of resource 'User'.").because("too-long")
 		}
 		e.Name = v
 	}
@@ -196,7 +196,7 @@ func (x *exchange) write(e *directory.UserEntry, b body) *failure {
 			return f
 		}
 		if !strings.EqualFold(v, alias(e.UPN)) {
-			return invalid("mailNickname", "In the lab the mailNickname is what stands before the @ of the userPrincipalName.")
+			return invalid("mailNickname", "In the lab the mailNickname is what stands before the @ of the userPrincipalName.").because("not-upn")
 		}
 	}
 	p, ok, f := b.within("passwordProfile", "password", "forceChangePasswordNextSignIn")
@@ -207,13 +207,13 @@ func (x *exchange) write(e *directory.UserEntry, b body) *failure {
 		return f
 	} else if given {
 		if !strong(password) {
-			return invalid("passwordProfile", "The specified password does not comply with password complexity requirements. Please provide a different password.")
+			return invalid("passwordProfile", "The specified password does not comply with password complexity requirements. Please provide a different password.").because("weak-password")
 		}
 		x.s.hashing.Lock() // each takes 19 MiB
 		e.SetPassword(password)
 		x.s.hashing.Unlock()
 	} else if e.Hash == "" {
-		return invalid("passwordProfile", "A value is required for property 'password' of resource 'User'.")
+		return invalid("passwordProfile", "A value is required for property 'password' of resource 'User'.").because("missing")
 	}
 	change, _, f := value[bool](p, "forceChangePasswordNextSignIn")
 	e.MustChange = change

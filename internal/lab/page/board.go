@@ -18,12 +18,16 @@ type Board struct {
 	Text     []string
 	Args     map[string]string
 	Notice   string // a message id: what was done; "" for nothing
-	Problem  string // a message id: what was not
+	Problem  string // a message id that takes "refusal": what was not
+	Cause    Cause  // why it was not
 	Action   string
 	CSRF     string
 	Sections []Section
 	Links    []Link
 }
+
+// Cause says why something was not done: by a message id, or where there is no text for it, by words of whoever refused.
+type Cause struct{ ID, Text string }
 
 // Section is one list of a Board with the form that adds to it.
 type Section struct {
@@ -50,6 +54,14 @@ func (ps *Pages) WriteBoard(w http.ResponseWriter, r *http.Request, status int, 
 	args := map[string]string{}
 	for k, v := range b.Args {
 		args[k] = Plain(v)
+	}
+	switch {
+	case b.Cause.ID != "" && printer.Has(b.Cause.ID):
+		args["refusal"] = printer.Text(b.Cause.ID, nil)
+	case b.Cause.ID != "":
+		args["refusal"] = Plain(b.Cause.ID)
+	default:
+		args["refusal"] = Plain(b.Cause.Text)
 	}
 	text := func(id string) string {
 		if id == "" {

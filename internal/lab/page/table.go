@@ -22,9 +22,9 @@ type Table struct {
 	Columns []Option // by name; Text is a message id
 	Heads   []string // message ids
 	Rows    [][]string
-	// Status is the column whose cells are success, failure or interrupted, which is told in the reader's language; below 0: none.
-	Status int
-	Links  []Link // the other pages, the file, the way out
+	// Words are the message ids of cells that are told in the reader's language, by column and cell; what is not there stands as it is.
+	Words map[int]map[string]string
+	Links []Link // the other pages, the file, the way out
 }
 
 // Filter is one field of the form of a Table: an input, or with Options a choice.
@@ -88,7 +88,7 @@ func (ps *Pages) WriteTable(w http.ResponseWriter, r *http.Request, status int, 
 	rows := make([][]string, len(t.Rows))
 	for i, cells := range t.Rows {
 		for at, c := range cells {
-			if id := "lab.report." + c; at == t.Status && printer.Has(id) {
+			if id := t.Words[at][c]; id != "" {
 				c = printer.Text(id, nil)
 			}
 			rows[i] = append(rows[i], Plain(c))
