@@ -36,3 +36,4 @@ bench-peers: ## what work costs Sekisho and its peers, side by side, in ten minu
 docs: ## write the generated documents and the compiled-in catalog again
 	go test ./internal/catalog -count=1 -run '^TestDocs' -update
 	go test ./internal/config ./internal/house ./internal/route -count=1 -run '^TestDocs$$' -update
+	UPDATE=1 go test ./test/script -count=1 -run '^TestDocsOfReports$$'

@@ -107,8 +107,8 @@ func (a *app) updateOptions(settings *config.Config, base, proxy string) (node.U
 	return o, nil
 }
 
-// errNotAll says that a list could not be updated; why has been printed.
-var errNotAll = errors.New("not every list was updated")
+// errNotAll says that a part of what was asked for could not be done, such as one list of several; why has been printed.
+var errNotAll = errors.New("not everything was done")
 
 // update updates lists one after the other and prints what became of each. One that fails does not keep the others from
 // being tried.

@@ -104,6 +104,25 @@ type OnlineEntry struct {
 	pos       finding.Pos
 }
 
+// Whole reports whether every tenant could be asked about.
+func (o Online) Whole() bool {
+	for _, p := range o.Profiles {
+		unknown := func(e OnlineEntry) bool { return e.State == TenantNotKnown }
+		if slices.ContainsFunc(p.Entries, unknown) || p.Context != nil && unknown(*p.Context) {
+			return false
+		}
+	}
+	return true
+}
+
+// Settles reports whether f doubts what is known now: whether a context is among the permitted, which the configuration
+// alone does not tell where domains are listed.
+func (o Online) Settles(f finding.Finding) bool {
+	return f.Code == "restrict.context-unseen" && slices.ContainsFunc(o.Profiles, func(p OnlineProfile) bool {
+		return p.Context != nil && p.ContextListed != nil && p.Context.pos == f.Pos
+	})
+}
+
 // AskTenants asks the sign-in service about every tenant that c names, by the road that the gateway takes: its resolver,
 // its roots, with the restriction headers of p where a ring enforces. With inLab it asks a lab that is started for it. The findings tell what does not agree; what could not be asked
 // is not known, and no finding says otherwise.
