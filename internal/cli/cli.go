@@ -123,8 +123,8 @@ func failedWork(p *finding.Problem) bool {
 		}
 		switch f.Code {
 		case "cli.unwritable", "cli.pac.unreadable", "cli.render.unreadable", "cli.render.unwritable", "ca.unwritable", "directory.unreadable",
-			"node.unwritable", "route.unreadable", "signin.unreadable", "signinlog.unreadable", "signinlog.unreachable",
-			"signinlog.graph-busy", "signinlog.graph-time":
+			"node.unwritable", "route.unreadable", "signin.unreadable", "signinlog.unreadable", "graph.unreachable",
+			"graph.busy", "graph.device-time", "signinlog.graph-time":
 			some = true
 		case "asn.unreadable", "ca.unreadable": // also of what stands in the file
 			var system syscall.Errno
