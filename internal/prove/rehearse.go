@@ -107,7 +107,9 @@ func Rehearse(ctx context.Context, o RehearsalOptions) (*Rehearsal, error) {
 	defer cancel()
 	r := &rehearsal{options: o, tenant: newGUID(), service: newGUID(), desktop: newGUID(), secret: rand.Text()}
 	r.watch("start", 0, 1)
-	r.choose()
+	if r.choose(); len(r.chosen) == 0 {
+		return nil, finding.Fail("prove.rehearsal-nobody", nil)
+	}
 	data, err := os.MkdirTemp("", "sekisho-rehearse-")
 	if err != nil {
 		return nil, finding.Fail("prove.no-folder", err)

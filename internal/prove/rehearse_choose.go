@@ -10,7 +10,6 @@ import (
 
 	"golang.org/x/crypto/argon2"
 
-	"sekisho/internal/directory"
 	"sekisho/internal/signin"
 )
 
@@ -101,11 +100,11 @@ func newPerson(plan *signin.Plan, i int) person {
 func kindsOf(plan *signin.Plan, i int) []string {
 	r := &plan.Rows[i]
 	kinds := []string{"reason:" + r.Cloud.Why.String(), "nickname-from:" + r.Cloud.NicknameFrom.String(), "class:" + r.Kind.String()}
-	s := statesOf(plan, i)
+	s := r.Standing(plan.Options.Now)
 	for _, state := range []struct {
 		is   bool
 		name string
-	}{{s.disabled, "disabled"}, {s.locked, "locked"}, {s.expired, "expired"}, {s.passwordExpired, "password-expired"}, {s.mustChange, "must-change"}} {
+	}{{s.Disabled, "disabled"}, {s.Locked, "locked"}, {s.Expired, "expired"}, {s.PasswordExpired, "password-expired"}, {s.MustChange, "must-change"}} {
 		if state.is {
 			kinds = append(kinds, "state:"+state.name)
 		}
@@ -114,20 +113,4 @@ func kindsOf(plan *signin.Plan, i int) []string {
 		kinds = append(kinds, "rule:"+rule.ID)
 	}
 	return kinds
-}
-
-// states are an account's, as the directory tells them.
-type states struct{ disabled, locked, expired, passwordExpired, mustChange bool }
-
-func statesOf(plan *signin.Plan, i int) states {
-	r := &plan.Rows[i]
-	s := states{
-		disabled: r.Control&directory.Disabled != 0, locked: !r.LockedSince.IsZero(), mustChange: r.MustChange,
-		expired:         !r.Expires.IsZero() && !r.Expires.After(plan.Options.Now),
-		passwordExpired: r.Control&directory.PasswordExpired != 0,
-	}
-	if r.KnowsLockOut {
-		s.locked = r.Control&directory.LockedOut != 0
-	}
-	return s
 }

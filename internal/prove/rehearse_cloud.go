@@ -144,11 +144,12 @@ type object struct {
 }
 
 func (r *rehearsal) object(p *person) object {
-	row, s := &r.plan.Rows[p.row], statesOf(r.plan, p.row)
+	row := &r.plan.Rows[p.row]
+	s := row.Standing(r.plan.Options.Now)
 	return object{
 		Anchor: p.anchor, Class: row.Kind.String(), SignIn: row.Value, MailNickname: row.MailNickname, Mail: row.Mail, ProxyAddresses: row.Proxies,
-		DisplayName: shown(row.DisplayName), AccountEnabled: !s.disabled, Locked: s.locked, PasswordExpired: s.passwordExpired, MustChange: s.mustChange,
-		AccountExpired: s.expired, Verifier: p.verifier,
+		DisplayName: shown(row.DisplayName), AccountEnabled: !s.Disabled, Locked: s.Locked, PasswordExpired: s.PasswordExpired, MustChange: s.MustChange,
+		AccountExpired: s.Expired, Verifier: p.verifier,
 	}
 }
 

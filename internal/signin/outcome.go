@@ -1,10 +1,6 @@
 package signin
 
-import (
-	"slices"
-
-	"sekisho/internal/directory"
-)
+import "slices"
 
 // Open says why a plan does not tell what becomes of a row, by its stable code.
 type Open string
@@ -57,19 +53,19 @@ func (p *Plan) Outcome(i int) Outcome {
 	}
 	o.Contested = has(ruleDuplicateName) || has(ruleDuplicateCloud)
 	refuse := func(code int) { o.Refused, o.Code = true, code }
-	through := p.Options.Method == PassThrough
+	through, standing := p.Options.Method == PassThrough, r.Standing(p.Options.Now)
 	switch {
 	case o.Name == "":
 		refuse(0)
-	case r.Control&directory.Disabled != 0:
+	case standing.Disabled:
 		refuse(50057)
 	case has(ruleExpired):
 		refuse(0) // no page gives the code
 	case has(ruleLocked):
 		refuse(50053)
-	case through && r.Control&directory.PasswordExpired != 0:
+	case through && standing.PasswordExpired:
 		refuse(50144)
-	case through && r.MustChange:
+	case through && standing.MustChange:
 		refuse(50055)
 	case has(ruleMustChange), has(ruleNotClass):
 		refuse(50056) // there is no password in the cloud
