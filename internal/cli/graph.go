@@ -124,18 +124,12 @@ func (a *app) graphClient(g *graphFlags, tenant string, scopes ...string) (*grap
 func (a *app) graphCloud(g *graphFlags) (cloud graph.Cloud, resource string, err error) {
 	cloud = graph.Public()
 	if g.url == "" || g.authority == "" {
-		file, _, err := a.configFile()
+		settings, err := a.settings()
 		if err != nil {
 			return cloud, "", err
 		}
-		if file != "" {
-			settings, problems := a.loadConfig(false, nil)
-			if problems.HasErrors() {
-				return cloud, "", &finding.Problem{Findings: problems.Sort()}
-			}
-			if of, ok := graph.CloudOf(settings.Tenant.Cloud.V); ok {
-				cloud = of
-			}
+		if of, ok := graph.CloudOf(settings.Tenant.Cloud.V); ok {
+			cloud = of
 		}
 	}
 	resource = cloud.Graph

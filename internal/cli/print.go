@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/csv"
 	"encoding/json"
 	"slices"
@@ -8,7 +9,6 @@ import (
 	"strings"
 
 	"charm.land/lipgloss/v2"
-	"charm.land/lipgloss/v2/table"
 	"github.com/spf13/cobra"
 
 	"sekisho/internal/audit/report"
@@ -49,24 +49,53 @@ type rows struct {
 type column struct{ id, heading string }
 
 // printTable prints r as a table for people. An empty one prints its headings, so that "nothing" looks like a result. A
-// cell can hold what somebody else wrote, so nothing in it steers the terminal.
+// cell can hold what somebody else wrote, so nothing in it steers the terminal. Columns stand without a border, two blanks
+// apart: the result can be read through grep, cut and a pipe. It is laid out here, because a forest has 200,000 lines of it.
 func (a *app) printTable(r rows) {
-	headings := make([]string, len(r.columns))
+	widths := make([]int, len(r.columns))
+	head := make([]string, len(r.columns))
 	for i, c := range r.columns {
-		headings[i] = c.heading
+		head[i] = c.heading
+		widths[i] = columnsOf(c.heading)
 	}
 	for _, cells := range r.cells {
 		for i, cell := range cells {
 			cells[i] = message.Visible(cell)
+			widths[i] = max(widths[i], columnsOf(cells[i]))
 		}
 	}
-	// Without a border: the result can be read through grep, cut and a pipe.
-	t := table.New().Headers(headings...).Rows(r.cells...).Border(lipgloss.HiddenBorder()).
-		BorderTop(false).BorderBottom(false).BorderLeft(false).BorderRight(false).BorderColumn(false).BorderHeader(false).
-		StyleFunc(func(int, int) lipgloss.Style { return lipgloss.NewStyle().PaddingRight(2) })
-	for line := range strings.Lines(t.String()) {
-		a.printf("%s\n", strings.TrimRight(line, " \n"))
+	const between = "  "
+	var b bytes.Buffer
+	line := func(cells []string) {
+		from := b.Len()
+		for i, cell := range cells {
+			b.WriteString(cell)
+			for range widths[i] - columnsOf(cell) {
+				b.WriteByte(' ')
+			}
+			b.WriteString(between)
+		}
+		b.Truncate(from + len(bytes.TrimRight(b.Bytes()[from:], " ")))
+		b.WriteByte('\n')
 	}
+	line(head)
+	for _, cells := range r.cells {
+		if line(cells); b.Len() > 1<<16 {
+			a.printf("%s", b.Bytes())
+			b.Reset()
+		}
+	}
+	a.printf("%s", b.Bytes())
+}
+
+// columnsOf is how many columns of a terminal s takes; Japanese characters take two.
+func columnsOf(s string) int {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] >= 0x7f {
+			return lipgloss.Width(s)
+		}
+	}
+	return len(s)
 }
 
 // printCSV prints r as CSV with the columns' ids as the head line.
@@ -102,7 +131,7 @@ func (a *app) printJSON(v any) error {
 
 // pad fills s with blanks to width columns of a terminal; Japanese characters take two.
 func pad(s string, width int) string {
-	if missing := width - lipgloss.Width(s); missing > 0 {
+	if missing := width - columnsOf(s); missing > 0 {
 		return s + strings.Repeat(" ", missing)
 	}
 	return s

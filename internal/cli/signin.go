@@ -2,10 +2,10 @@ package cli
 
 import (
 	"cmp"
+	"context"
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -22,13 +22,10 @@ func (a *app) signinCommand() *cobra.Command {
 
 // signinFlags say where the directory and the tenant's domains come from.
 type signinFlags struct {
-	ldif, csv  string
-	domains    string
-	initial    string
-	verified   []string
-	unverified []string
-	attribute  string
-	ldap       *ldapFlags
+	tenantFlags
+	ldif, csv string
+	attribute string
+	ldap      *ldapFlags
 }
 
 func (a *app) signinFlags(c *cobra.Command) *signinFlags {
@@ -36,16 +33,13 @@ func (a *app) signinFlags(c *cobra.Command) *signinFlags {
 	flags := c.Flags()
 	flags.StringVar(&f.ldif, "ldif", "", a.t("signin.flag.ldif"))
 	flags.StringVar(&f.csv, "csv", "", a.t("signin.flag.csv"))
-	flags.StringVar(&f.domains, "domains", "", a.t("signin.flag.domains"))
-	flags.StringVar(&f.initial, "initial", "", a.t("signin.flag.initial"))
-	flags.StringArrayVar(&f.verified, "verified", nil, a.t("signin.flag.verified"))
-	flags.StringArrayVar(&f.unverified, "unverified", nil, a.t("signin.flag.unverified"))
 	flags.StringVar(&f.attribute, "attribute", "userPrincipalName", a.t("signin.flag.attribute"))
+	a.tenantFlags(c, &f.tenantFlags)
 	return f
 }
 
 // signinSources reads what the flags name.
-func (a *app) signinSources(f *signinFlags) (*directory.Directory, *signin.Tenant, error) {
+func (a *app) signinSources(ctx context.Context, f *signinFlags) (*directory.Directory, *signin.Tenant, error) {
 	given := 0
 	for _, is := range []bool{f.ldif != "", f.csv != "", len(f.ldap.servers) > 0} {
 		if is {
@@ -64,7 +58,7 @@ func (a *app) signinSources(f *signinFlags) (*directory.Directory, *signin.Tenan
 	if cmp.Or(f.ldif, f.csv, f.ldap.passwordFile) == "-" && f.domains == "-" {
 		return nil, nil, a.usage("lookup.stdin-twice")
 	}
-	tenant, err := a.signinTenant(f)
+	tenant, err := a.signinTenant(ctx, &f.tenantFlags)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -96,38 +90,6 @@ func (a *app) signinSources(f *signinFlags) (*directory.Directory, *signin.Tenan
 	return d, tenant, err
 }
 
-// signinTenant reads the domains of the tenant, from a file, from flags, or from both.
-func (a *app) signinTenant(f *signinFlags) (*signin.Tenant, error) {
-	var domains []signin.Domain
-	if f.domains != "" {
-		in, name, err := a.openInput(f.domains)
-		if err != nil {
-			return nil, err
-		}
-		defer in.Close()
-		if domains, err = signin.ReadDomains(name, in); err != nil {
-			return nil, err
-		}
-	}
-	if f.initial != "" {
-		domains = append(domains, signin.Domain{Name: f.initial, Initial: true})
-	}
-	for _, name := range f.verified {
-		domains = append(domains, signin.Domain{Name: name, Verified: true})
-	}
-	for _, name := range f.unverified {
-		domains = append(domains, signin.Domain{Name: name})
-	}
-	if len(domains) == 0 {
-		return nil, a.usage("signin.no-tenant")
-	}
-	tenant, found := signin.NewTenant(domains)
-	if tenant == nil {
-		return nil, &finding.Problem{Findings: found}
-	}
-	return tenant, nil
-}
-
 // openInput opens a file, or the standard input for "-".
 func (a *app) openInput(file string) (in io.ReadCloser, name string, err error) {
 	if file == "-" {
@@ -148,9 +110,9 @@ func (a *app) signinSuffixesCommand() *cobra.Command {
 			"  sekisho signin suffixes --csv users.csv --initial contoso.onmicrosoft.com --verified contoso.com --unverified fabrikam.com",
 	}
 	f := a.signinFlags(c)
-	o := a.outputFlag(c, "table", "json", "csv")
-	c.RunE = func(*cobra.Command, []string) error {
-		d, tenant, err := a.signinSources(f)
+	o := a.outputFlag(c, "table", "json", "csv", "xlsx")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		d, tenant, err := a.signinSources(c.Context(), f)
 		if err != nil {
 			return err
 		}
@@ -164,6 +126,7 @@ func (a *app) signinSuffixesCommand() *cobra.Command {
 			Initial  bool             `json:"initial"`
 			Federate bool             `json:"federated"`
 			Remedy   string           `json:"remedy"`
+			Records  []signin.Record  `json:"records,omitempty"`
 		}
 		out := []suffix{}
 		open := false
@@ -171,10 +134,10 @@ func (a *app) signinSuffixesCommand() *cobra.Command {
 			{"origin", a.t("signin.column.origin")}, {"state", a.t("signin.column.state")}, {"sign_in", a.t("signin.column.sign-in")}, {"remedy", a.t("signin.column.remedy")}}}
 		for _, r := range plan.Suffixes {
 			open = open || r.Accounts > 0 && r.State != signin.Verified
-			s := suffix{r.Name, r.Accounts, r.Origin, r.State, r.Domain.Default, r.Domain.Initial, r.Domain.Federated, a.suffixRemedy(r)}
+			s := suffix{r.Name, r.Accounts, r.Origin, r.State, r.Domain.Default, r.Domain.Initial, r.Domain.Federated, a.suffixRemedy(r), r.Domain.Records}
 			out = append(out, s)
 			cells := []string{s.Suffix, itoa(s.Accounts), s.Origin.String(), s.State.String(), suffixKind(r), s.Remedy}
-			if o.format == "table" {
+			if o.format == "table" || o.format == "xlsx" {
 				cells[2], cells[3] = a.t("signin.origin."+cells[2]), a.t("signin.state."+cells[3])
 				if cells[4] != "" {
 					cells[4] = a.t("signin.kind." + cells[4])
@@ -191,6 +154,10 @@ func (a *app) signinSuffixesCommand() *cobra.Command {
 			}{plan.Options.Attribute, tenant.Initial(), out})
 		case "csv":
 			err = a.printCSV(result)
+		case "xlsx":
+			sheet := sheetOf(a.t("signin.sheet.suffixes"), result, 30, 10, 14, 14, 14, 90)
+			sheet.columns[1].Number = true
+			err = a.printBook(a.t("signin.suffixes.short"), sheet)
 		default:
 			a.printTable(result)
 		}
@@ -199,6 +166,7 @@ func (a *app) signinSuffixesCommand() *cobra.Command {
 		}
 		return err
 	}
+	a.outFlag(c)
 	return c
 }
 
@@ -224,82 +192,13 @@ func (a *app) suffixRemedy(r signin.SuffixRow) string {
 	if r.State == signin.NotAdded && r.Routable != "" {
 		code = "routable-" + r.Routable
 	}
-	return a.t("signin.remedy."+code, "suffix", r.Name)
-}
-
-// signinPlanCommand prints what becomes of every account. It ends with exit code 3 when somebody will not sign in as
-// expected.
-func (a *app) signinPlanCommand() *cobra.Command {
-	c := &cobra.Command{
-		Use: "plan", Short: a.t("signin.plan.short"), Long: a.t("signin.plan.long"), Args: cobra.NoArgs,
-		Example: "  sekisho signin plan --ldif users.ldf --domains domains.json\n  sekisho signin plan --csv users.csv --domains domains.json --method pta -o csv\n" +
-			"  sekisho signin plan --ldif users.ldf --domains domains.json --assume-verified fabrikam.com\n" +
-			"  sekisho signin plan --ldif users.ldf --domains domains.json --rename corp.local=contoso.com",
+	text := a.t("signin.remedy."+code, "suffix", r.Name)
+	if r.State == signin.NotVerified && len(r.Domain.Records) > 0 {
+		var records []string
+		for _, record := range r.Domain.Records {
+			records = append(records, record.String())
+		}
+		text += ": " + strings.Join(records, a.t("signin.remedy.or"))
 	}
-	f := a.signinFlags(c)
-	method := c.Flags().String("method", signin.PasswordHash.String(), a.t("signin.flag.method"))
-	assume := c.Flags().StringArray("assume-verified", nil, a.t("signin.flag.assume-verified"))
-	rename := c.Flags().StringArray("rename", nil, a.t("signin.flag.rename"))
-	accounts := c.Flags().Bool("accounts", false, a.t("signin.flag.accounts"))
-	o := a.outputFlag(c, "table", "json", "csv")
-	c.RunE = func(*cobra.Command, []string) error {
-		options := signin.Options{Attribute: f.attribute, Now: time.Now()}
-		var ok bool
-		if options.Method, ok = signin.Methods()[*method]; !ok {
-			return a.usage("flag-value", "value", *method, "flag", "--method")
-		}
-		renamed := map[string]string{}
-		for _, given := range *rename {
-			from, to, ok := strings.Cut(strings.ToLower(given), "=")
-			if _, twice := renamed[from]; !ok || from == "" || !signin.IsDomain(to) || twice {
-				return a.usage("flag-value", "value", given, "flag", "--rename")
-			}
-			renamed[from] = to
-		}
-		d, tenant, err := a.signinSources(f)
-		if err != nil {
-			return err
-		}
-		p := &planPrint{app: a, all: *accounts}
-		if len(*assume) > 0 || len(renamed) > 0 {
-			p.before = signin.Make(d, tenant, options)
-			for from := range renamed {
-				if !slices.ContainsFunc(p.before.Suffixes, func(s signin.SuffixRow) bool { return s.Name == from && s.Accounts > 0 }) {
-					return a.usage("signin.rename-unused", "suffix", from)
-				}
-			}
-			var found finding.List
-			if tenant, found = tenant.Assuming(*assume...); tenant == nil {
-				return &finding.Problem{Findings: found}
-			}
-			options.Rename = renamed
-		}
-		p.plan = signin.Make(d, tenant, options)
-		switch o.format {
-		case "json":
-			err = p.json()
-		case "csv":
-			err = p.csv()
-		default:
-			p.table()
-		}
-		if err == nil && p.plan.Blocked() {
-			return errFound
-		}
-		return err
-	}
-	// The error is of a flag that is not there, or completed twice.
-	_ = c.RegisterFlagCompletionFunc("method", cobra.FixedCompletions(methodNames(), cobra.ShellCompDirectiveNoFileComp))
-	return c
-}
-
-// methodNames are the codes of the methods, in their order.
-func methodNames() []string {
-	all := signin.Methods()
-	out := make([]string, 0, len(all))
-	for name := range all {
-		out = append(out, name)
-	}
-	slices.SortFunc(out, func(x, y string) int { return cmp.Compare(all[x], all[y]) })
-	return out
+	return text
 }

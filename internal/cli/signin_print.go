@@ -37,6 +37,9 @@ func (p *planPrint) table() {
 	p.printf("%s\n", p.t("signin.plan.summary", "people", itoa(count.People), "kept", itoa(count.Kept), "fallback", itoa(count.Fallback),
 		"none", itoa(count.NoName), "contested", itoa(count.Contested), "initial", p.plan.Tenant.Initial()))
 	p.printf("%s\n", p.t("signin.plan.summary-others", "excluded", itoa(count.Excluded), "others", itoa(count.Others)))
+	if n := len(p.plan.Options.Existing); n > 0 {
+		p.printf("%s\n", p.t("signin.plan.summary-tenant", "count", itoa(n)))
+	}
 	if p.before != nil {
 		p.changes()
 	}
@@ -51,6 +54,13 @@ func (p *planPrint) table() {
 				break
 			}
 			p.printf("      - %s\n", p.object(i))
+		}
+		for n, i := range f.Tenant {
+			if n == shownObjects && !p.all {
+				p.printf("      %s\n", p.t("signin.plan.more", "count", itoa(len(f.Tenant)-n)))
+				break
+			}
+			p.printf("      = %s\n", message.Visible(p.existing(i)))
 		}
 	}
 	if p.all {
@@ -81,6 +91,16 @@ func (p *planPrint) object(i int) string {
 		line += "  (" + r.Pos.String() + ")"
 	}
 	return message.Visible(line)
+}
+
+// existing is one object of the tenant in a line.
+func (p *planPrint) existing(i int) string {
+	e := &p.plan.Options.Existing[i]
+	line := p.t("signin.plan.in-tenant", "name", e.Name(), "kind", e.Kind.String())
+	if e.ID != "" {
+		line += "  (" + e.ID + ")"
+	}
+	return line
 }
 
 // nameOf is how an object is named: a table may come without distinguished names.
@@ -136,6 +156,12 @@ func (p *planPrint) json() error {
 		File    string `json:"file,omitempty"`
 		Line    int    `json:"line,omitempty"`
 	}
+	type held struct {
+		Name   string `json:"name"`
+		Kind   string `json:"kind"`
+		ID     string `json:"id"`
+		Anchor string `json:"immutable_id,omitempty"`
+	}
 	type found struct {
 		Rule       string            `json:"rule"`
 		Weight     signin.Weight     `json:"weight"`
@@ -145,6 +171,7 @@ func (p *planPrint) json() error {
 		Text       string            `json:"text"`
 		Remedy     string            `json:"remedy"`
 		Objects    []object          `json:"objects"`
+		Tenant     []held            `json:"tenant_objects,omitempty"`
 	}
 	type account struct {
 		Account      string   `json:"account"`
@@ -180,10 +207,14 @@ func (p *planPrint) json() error {
 	}
 	for _, f := range p.plan.Findings {
 		text, remedy := p.texts(f)
-		entry := found{f.Rule.ID, f.Rule.Weight, f.Rule.Confidence, f.Rule.Source, f.Value, text, remedy, []object{}}
+		entry := found{f.Rule.ID, f.Rule.Weight, f.Rule.Confidence, f.Rule.Source, f.Value, text, remedy, []object{}, nil}
 		for _, i := range f.Objects {
 			r := &p.plan.Rows[i]
 			entry.Objects = append(entry.Objects, object{nameOf(r.Account), r.Pos.File, r.Pos.Line})
+		}
+		for _, i := range f.Tenant {
+			e := &p.plan.Options.Existing[i]
+			entry.Tenant = append(entry.Tenant, held{e.Name(), e.Kind.String(), e.ID, e.Anchor})
 		}
 		out.Findings = append(out.Findings, entry)
 	}

@@ -68,6 +68,9 @@ type Account struct {
 	LockedSince    time.Time // lockoutTime; the zero time: not locked
 	MustChange     bool      // pwdLastSet is 0: the password must be changed at the next sign-in
 	SystemObject   bool      // isCriticalSystemObject
+	RecipientType  int64     // msExchRecipientTypeDetails; 0: none, or not read
+	GroupType      uint32    // groupType ([MS-ADTS], section 2.2.12)
+	KnowsGroupType bool      // groupType was among what was read
 	HasSignInState bool      // userAccountControl was among what was read
 	KnowsLockOut   bool      // msDS-User-Account-Control-Computed was: Control tells for sure whether it is locked out
 }

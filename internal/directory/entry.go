@@ -38,6 +38,8 @@ const (
 	attrSuffixes
 	attrDNSRoot
 	attrSystemFlags
+	attrRecipientType
+	attrGroupType
 	attrChosen
 )
 
@@ -47,7 +49,7 @@ var wanted = map[string]attribute{
 	"samaccountname": attrSAM, "userprincipalname": attrUPN, "mail": attrMail, "mailnickname": attrNickname, "proxyaddresses": attrProxies,
 	"displayname": attrDisplay, "useraccountcontrol": attrControl, "msds-user-account-control-computed": attrComputed,
 	"accountexpires": attrExpires, "lockouttime": attrLockout, "pwdlastset": attrPwdLastSet, "iscriticalsystemobject": attrCritical,
-	"upnsuffixes": attrSuffixes, "dnsroot": attrDNSRoot, "systemflags": attrSystemFlags,
+	"upnsuffixes": attrSuffixes, "dnsroot": attrDNSRoot, "systemflags": attrSystemFlags, "msexchrecipienttypedetails": attrRecipientType, "grouptype": attrGroupType,
 }
 
 // names of the attributes in messages.
@@ -57,7 +59,7 @@ var names = [...]string{
 	attrProxies: "proxyAddresses", attrDisplay: "displayName", attrControl: "userAccountControl",
 	attrComputed: "msDS-User-Account-Control-Computed", attrExpires: "accountExpires", attrLockout: "lockoutTime",
 	attrPwdLastSet: "pwdLastSet", attrCritical: "isCriticalSystemObject", attrSuffixes: "uPNSuffixes", attrDNSRoot: "dnsRoot",
-	attrSystemFlags: "systemFlags", attrChosen: "",
+	attrSystemFlags: "systemFlags", attrRecipientType: "msExchRecipientTypeDetails", attrGroupType: "groupType", attrChosen: "",
 }
 
 // secret attributes are never read, not even as the chosen one: they hold passwords or what stands for them.
@@ -236,6 +238,13 @@ func (c *collector) add(a attribute, value []byte) *finding.Finding {
 		}
 	case attrSystemFlags:
 		return number(&e.systemFlags)
+	case attrRecipientType:
+		return number(&e.RecipientType)
+	case attrGroupType:
+		if f := number(&n); f != nil {
+			return f
+		}
+		e.GroupType, e.KnowsGroupType = uint32(n), true // signed in the directory; the bits count
 	case attrExpires, attrLockout, attrPwdLastSet:
 		if f := number(&n); f != nil {
 			return f

@@ -49,7 +49,8 @@ func (p *Plan) Count() Count {
 			c.Others++
 		default:
 			c.People++
-			if slices.Contains(r.Findings, ruleDuplicateName) || slices.Contains(r.Findings, ruleDuplicateCloud) || slices.Contains(r.Findings, ruleGroup) {
+			if slices.Contains(r.Findings, ruleDuplicateName) || slices.Contains(r.Findings, ruleDuplicateCloud) || slices.Contains(r.Findings, ruleGroup) ||
+				slices.Contains(r.Findings, ruleTenantName) || slices.Contains(r.Findings, ruleTenantGroup) {
 				c.Contested++
 			}
 			switch {

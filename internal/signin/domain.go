@@ -10,15 +10,10 @@
 package signin
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
-	"io"
 	"slices"
 	"strconv"
 	"strings"
 
-	"sekisho/internal/charset"
 	"sekisho/internal/endpoint"
 	"sekisho/internal/finding"
 )
@@ -45,6 +40,8 @@ type Domain struct {
 	Default   bool   `json:"default"`   // new users get it
 	Initial   bool   `json:"initial"`   // the one under onmicrosoft.com that the tenant was made with
 	Federated bool   `json:"federated"` // authenticationType is Federated
+	// Records are those of which one verifies the domain; none where the source did not tell them, or nothing is to be verified.
+	Records []Record `json:"records,omitempty"`
 }
 
 // Tenant is the domains of a tenant. Obtain it from NewTenant.
@@ -92,6 +89,7 @@ func NewTenant(domains []Domain) (*Tenant, finding.List) {
 				refuse("domain-twice", "name", d.Name)
 			}
 			before.Default, before.Initial, before.Federated = before.Default || d.Default, before.Initial || d.Initial, before.Federated || d.Federated
+			before.Records = append(before.Records, d.Records...)
 			continue
 		}
 		known[d.Name] = len(t.domains)
@@ -176,84 +174,4 @@ func (t *Tenant) Assuming(verified ...string) (*Tenant, finding.List) {
 		}
 	}
 	return NewTenant(domains)
-}
-
-// maxDomainsFile bounds the file that ReadDomains takes; chosen: 5,000 domains with all their fields are some 4 MB.
-const maxDomainsFile = 32 << 20
-
-// ReadDomains reads the domains of a tenant as Microsoft Graph answers GET /domains (an object with "value"), as az rest
-// and Get-MgDomain | ConvertTo-Json write it (an array, or one object). name stands in the errors, which are
-// *finding.Problem.
-func ReadDomains(name string, r io.Reader) ([]Domain, error) {
-	data, err := io.ReadAll(io.LimitReader(r, maxDomainsFile+1))
-	if err != nil {
-		return nil, finding.Fail("signin.unreadable", err, "file", name)
-	}
-	if len(data) > maxDomainsFile {
-		return nil, finding.Fail("signin.too-large", nil, "file", name, "max", strconv.Itoa(maxDomainsFile>>20))
-	}
-	text, ok := charset.UTF8(data)
-	if !ok {
-		return nil, finding.Fail("signin.encoding", nil, "file", name)
-	}
-	type entry struct {
-		ID   string `json:"id"`
-		Auth string `json:"authenticationType"`
-		// Pointers, because a field that is missing must not count as false.
-		Verified *bool `json:"isVerified"`
-		Default  bool  `json:"isDefault"`
-		Initial  bool  `json:"isInitial"`
-	}
-	var page struct {
-		entry
-		Value *[]entry `json:"value"`
-		Next  string   `json:"@odata.nextLink"`
-	}
-	var list []entry
-	text = bytes.TrimSpace(text)
-	into := any(&page)
-	if bytes.HasPrefix(text, []byte("[")) {
-		into = &list
-	}
-	if err := json.Unmarshal(text, into); err != nil {
-		return nil, failJSON(name, text, err)
-	}
-	switch {
-	case page.Next != "":
-		return nil, finding.Fail("signin.domains-page", nil, "file", name)
-	case page.Value != nil:
-		list = *page.Value
-	case page.ID != "":
-		list = []entry{page.entry}
-	}
-	if len(list) == 0 {
-		return nil, finding.Fail("signin.no-domains", nil, "file", name)
-	}
-	out := make([]Domain, 0, len(list))
-	for _, e := range list {
-		if e.ID == "" || e.Verified == nil {
-			return nil, finding.Fail("signin.domain-fields", nil, "file", name, "name", e.ID)
-		}
-		out = append(out, Domain{Name: e.ID, Verified: *e.Verified, Default: e.Default, Initial: e.Initial, Federated: strings.EqualFold(e.Auth, "Federated")})
-	}
-	return out, nil
-}
-
-// failJSON is the problem of a file that is no JSON, or another one.
-func failJSON(name string, text []byte, err error) error {
-	var syntax *json.SyntaxError
-	var kind *json.UnmarshalTypeError
-	at := int64(-1)
-	switch {
-	case errors.As(err, &syntax):
-		at = syntax.Offset
-	case errors.As(err, &kind):
-		at = kind.Offset
-	}
-	p := finding.Fail("signin.domains-json", nil, "file", name)
-	if at >= 0 && at <= int64(len(text)) {
-		before := text[:at]
-		p.Findings[0].Pos = finding.Pos{File: name, Line: 1 + bytes.Count(before, []byte("\n")), Column: len(before) - bytes.LastIndexByte(before, '\n')}
-	}
-	return p
 }

@@ -23,7 +23,7 @@ func TestDomainsAreRead(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		if diff := cmp.Diff(want, got); diff != "" {
+		if diff := cmp.Diff(want, got.List); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
 	}
@@ -45,7 +45,7 @@ func TestDomainsThatAreNone(t *testing.T) {
 	} {
 		got, err := signin.ReadDomains("d.json", strings.NewReader(text))
 		var problem *finding.Problem
-		if !errors.As(err, &problem) || problem.Findings[0].Code != code || got != nil {
+		if !errors.As(err, &problem) || problem.Findings[0].Code != code || got.List != nil {
 			t.Errorf("%q: got %v, %v; want %s", text, got, err, code)
 		}
 	}
@@ -84,7 +84,7 @@ func FuzzReadDomains(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		got, err := signin.ReadDomains("d.json", strings.NewReader(string(data)))
 		var problem *finding.Problem
-		if err != nil && (got != nil || !errors.As(err, &problem)) || err == nil && len(got) == 0 {
+		if err != nil && (got.List != nil || !errors.As(err, &problem)) || err == nil && len(got.List) == 0 {
 			t.Errorf("got %v, %v", got, err)
 		}
 	})

@@ -44,6 +44,8 @@ type Options struct {
 	Now       time.Time
 	// Rename are suffixes, in lower case, that people would have instead; nil: as it is.
 	Rename map[string]string
+	// Existing are the objects that the tenant holds already; nil: they are not looked at.
+	Existing []Existing
 }
 
 // alternate reports whether another attribute than userPrincipalName is used.
@@ -57,9 +59,11 @@ type Row struct {
 	Value    string // of the chosen attribute
 	Suffix   string // of Value, in lower case
 	Cloud    Synced
-	Anchor   string  // immutable id, base64 of objectGUID; what a tenant that is set up already chose is not known
-	Implicit bool    // Value is sAMAccountName at the domain, because there is no userPrincipalName
-	Excluded string  // the rule by which the default configuration does not synchronise it; "": it is synchronised
+	Anchor   string // immutable id, base64 of objectGUID; what a tenant that is set up already chose is not known
+	Implicit bool   // Value is sAMAccountName at the domain, because there is no userPrincipalName
+	Excluded string // the rule by which the default configuration does not synchronise it; "": it is synchronised
+	// Matched is the object of the tenant that the synchronisation takes over; nil: none, or nobody looked.
+	Matched  *Existing
 	Findings []*Rule // in the order of Rules, each once
 }
 
@@ -84,6 +88,9 @@ func Make(d *directory.Directory, t *Tenant, o Options) *Plan {
 		finder.row(i, d.Chosen)
 	}
 	finder.duplicates()
+	if len(o.Existing) > 0 {
+		finder.tenant(o.Existing)
+	}
 	finder.finish()
 	p.Suffixes = suffixRows(d, p)
 	return p
@@ -135,6 +142,21 @@ func addresses(proxies []string) (primary, secondary string) {
 	return primary, secondary
 }
 
+// Bits of msExchRecipientTypeDetails that the default rules ask for (pageDefault), and the bit of groupType that makes a
+// group one of security ([MS-ADTS], section 2.2.12, GROUP_TYPE_SECURITY_ENABLED).
+const (
+	exchangeMask  = 0x21C07000 // users that would not work in Exchange Online: system mailboxes, public folders and others
+	roleGroup     = 0x40000000
+	securityGroup = 0x80000000
+)
+
+// mailEnabled is the rule by which a distribution group is synchronised: proxyAddresses are there, and an address with an @
+// is the primary one or mail.
+func mailEnabled(a *directory.Account) bool {
+	primary, _ := addresses(a.Proxies)
+	return len(a.Proxies) > 0 && (strings.Contains(primary, "@") || strings.Contains(a.Mail, "@"))
+}
+
 // excluded is the rule of the default configuration by which an object is not synchronised, by its stable code. named says
 // that sAMAccountName was exported, so that a person without one has none.
 func excluded(a *directory.Account, named bool) string {
@@ -148,8 +170,18 @@ func excluded(a *directory.Account, named bool) string {
 		return "system-object"
 	case a.Kind == directory.Contact && (a.Mail == "" || len(a.Proxies) == 0):
 		return "contact-without-address"
+	case a.Kind == directory.Contact && has(a.MailNickname, "CAS_") && strings.Contains(a.MailNickname, "}"):
+		return "exchange-account"
+	case a.Kind == directory.Group && strings.EqualFold(a.SAM, "MSOL_AD_Sync_RichCoexistence"):
+		return "synchronisation-account"
+	case a.Kind == directory.Group && a.RecipientType&roleGroup != 0:
+		return "role-group"
+	case a.Kind == directory.Group && a.KnowsGroupType && a.GroupType&securityGroup == 0 && !mailEnabled(a):
+		return "distribution-group-without-address"
 	case !a.Kind.Person():
 		return ""
+	case a.RecipientType&exchangeMask != 0:
+		return "exchange-object"
 	case a.SAM == "" && named:
 		return "no-samaccountname"
 	case has(a.SAM, "AAD_"), has(a.SAM, "MSOL_"):
@@ -312,6 +344,13 @@ func (f *finder) finish() {
 		objects := &f.plan.Findings[i].Objects
 		slices.Sort(*objects)
 		*objects = slices.Compact(*objects)
+		var told []int // in the order of the objects, each once
+		for _, at := range f.plan.Findings[i].Tenant {
+			if f.plan.Findings[i].Value == "" || !slices.Contains(told, at) {
+				told = append(told, at)
+			}
+		}
+		f.plan.Findings[i].Tenant = told
 	}
 	slices.SortFunc(f.plan.Findings, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(rank[a.Rule], rank[b.Rule]), cmp.Compare(len(b.Objects), len(a.Objects)), cmp.Compare(a.Value, b.Value))

@@ -50,6 +50,7 @@ const (
 	pageDefault   = "Microsoft Entra Connect Sync: Understanding the default configuration, https://learn.microsoft.com/entra/identity/hybrid/connect/concept-azure-ad-connect-sync-default-configuration"
 	pageHash      = "Implement password hash synchronization, https://learn.microsoft.com/entra/identity/hybrid/connect/how-to-connect-password-hash-synchronization"
 	pageAuthn     = "Choose the right authentication method, https://learn.microsoft.com/entra/identity/hybrid/connect/choose-ad-authn"
+	pageExisting  = "Microsoft Entra Connect: When you have an existing tenant, https://learn.microsoft.com/entra/identity/hybrid/connect/how-to-connect-install-existing-tenant"
 	reserved      = "RFC 6761, RFC 6762, RFC 7686, RFC 8375, RFC 9476; ICANN Board resolutions 2018-02-04 and 2024-07-29"
 	thirdParty    = "limits as third parties report them: https://jaapwesselius.com/tag/upn, and the username policies of Microsoft Entra ID"
 )
@@ -88,16 +89,25 @@ var (
 	ruleMustChange     = &Rule{"must-change", Watch, Certain, pageHash}
 	ruleNotClass       = &Rule{"hash-not-synchronised", Blocks, Certain, pageHash}
 	ruleFederation     = &Rule{"cannot-be-federated", Blocks, Certain, pageSignIn}
-	ruleExcluded       = &Rule{"not-synchronised", Explain, Certain, pageDefault}
+	// What the tenant holds already.
+	ruleTenantName        = &Rule{"tenant-holds-name", Blocks, Certain, pageDuplicate}
+	ruleTenantGroup       = &Rule{"tenant-conflict-with-group", Blocks, Certain, pageDuplicate}
+	ruleTenantTwo         = &Rule{"tenant-two-matches", Watch, Possible, pageExisting}
+	ruleTenantAddress     = &Rule{"tenant-holds-address", Watch, Certain, pageDuplicate}
+	ruleTenantSoft        = &Rule{"tenant-soft-match", Watch, Certain, pageExisting}
+	ruleTenantUnclear     = &Rule{"tenant-match-unclear", Watch, Possible, pageExisting}
+	ruleTenantPlaceholder = &Rule{"tenant-placeholder", Watch, Likely, pageDuplicate}
+	ruleTenantHard        = &Rule{"tenant-hard-match", Explain, Certain, pageExisting}
+	ruleExcluded          = &Rule{"not-synchronised", Explain, Certain, pageDefault}
 )
 
 // Rules are all rules in the order in which findings are told.
 func Rules() []*Rule {
 	return []*Rule{
 		ruleNoInitialName, ruleNotAdded, ruleNotVerified, ruleNotRoutable, ruleUnlikelyRoute, ruleNoValue, ruleShape, ruleCharacters, ruleLength,
-		ruleNotRFC822, ruleManyValues, ruleGroup, ruleDuplicateName, ruleDuplicateCloud, ruleAnchorTwice, ruleImplicit, ruleAlternate,
-		ruleDuplicateLater, ruleDuplicateProxy, ruleNameIsAddress, ruleAnchorCopied, ruleAnchorInUse, ruleAnchorMissing, ruleNickname, ruleFederation, ruleNotClass, ruleMustChange, ruleExpiredOpen, ruleLockedOpen,
-		ruleDisabled, ruleExpired, ruleLocked, ruleExcluded,
+		ruleNotRFC822, ruleManyValues, ruleGroup, ruleDuplicateName, ruleDuplicateCloud, ruleTenantName, ruleTenantGroup, ruleAnchorTwice, ruleImplicit, ruleAlternate,
+		ruleDuplicateLater, ruleDuplicateProxy, ruleTenantTwo, ruleTenantAddress, ruleTenantSoft, ruleTenantUnclear, ruleTenantPlaceholder, ruleNameIsAddress, ruleAnchorCopied, ruleAnchorInUse, ruleAnchorMissing, ruleNickname, ruleFederation, ruleNotClass, ruleMustChange, ruleExpiredOpen, ruleLockedOpen,
+		ruleDisabled, ruleExpired, ruleLocked, ruleTenantHard, ruleExcluded,
 	}
 }
 
@@ -106,4 +116,5 @@ type Finding struct {
 	Rule    *Rule
 	Value   string // what they have in common: the suffix, the value that is there twice
 	Objects []int  // indexes of Plan.Rows, in order
+	Tenant  []int  // indexes of Options.Existing: what the tenant holds already, on the other side
 }
