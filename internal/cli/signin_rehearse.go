@@ -43,7 +43,7 @@ func (a *app) signinRehearseCommand() *cobra.Command {
 		case *sample < 1 || *sample > prove.MaxSample:
 			return a.usage("flag-value", "value", itoa(*sample), "flag", "--sample")
 		}
-		d, tenant, err := a.signinSources(f)
+		d, tenant, err := a.signinSources(c.Context(), f)
 		if err != nil {
 			return err
 		}

@@ -309,7 +309,7 @@ func (r *rehearsal) verify(ctx context.Context) (*signin.Tenant, error) {
 	if err != nil {
 		return nil, err
 	}
-	tenant, found := signin.NewTenant(domains)
+	tenant, found := signin.NewTenant(domains.List)
 	if tenant == nil {
 		return nil, &finding.Problem{Findings: found}
 	}
