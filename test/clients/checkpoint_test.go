@@ -244,12 +244,20 @@ func (c *checkpoint) end(t *testing.T) {
 // need returns the first of names that is there, or skips and says which Debian package has it.
 func need(t *testing.T, debianPackage string, names ...string) string {
 	t.Helper()
+	if file := found(names...); file != "" {
+		return file
+	}
+	t.Skipf("%s is not there; the Debian package %s turns this test on", strings.Join(names, " or "), debianPackage)
+	return ""
+}
+
+// found is the first of names that is there; "": none.
+func found(names ...string) string {
 	for _, name := range names {
 		if file, err := exec.LookPath(name); err == nil {
 			return file
 		}
 	}
-	t.Skipf("%s is not there; the Debian package %s turns this test on", strings.Join(names, " or "), debianPackage)
 	return ""
 }
 

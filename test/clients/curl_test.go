@@ -46,6 +46,7 @@ func (c *checkpoint) direct(t *testing.T, args ...string) result {
 
 // Each printed command is run by a shell as it stands, from another folder and with nothing but a PATH.
 func TestPrintedCommands(t *testing.T) {
+	t.Parallel()
 	need(t, "curl", "curl")
 	c := up(t)
 	want := map[string]struct {
@@ -78,6 +79,7 @@ func TestPrintedCommands(t *testing.T) {
 }
 
 func TestCurl(t *testing.T) {
+	t.Parallel()
 	need(t, "curl", "curl")
 	c := up(t)
 	for _, version := range []struct{ flag, number string }{{"--http1.1", "1.1"}, {"--http2", "2"}} {

@@ -10,6 +10,7 @@ import (
 
 // Faults as an administrator sets them: by command, seen with curl, cleared by command.
 func TestFaultsByCommandSeenWithCurl(t *testing.T) {
+	t.Parallel()
 	curl := need(t, "curl", "curl")
 	c := up(t)
 	sekisho := filepath.Join(programs, "sekisho")

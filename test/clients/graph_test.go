@@ -52,6 +52,7 @@ func (c *checkpoint) signIn(t *testing.T, tenant string, form url.Values) (token
 // An administrator adds a domain and proves it, by a record in the lab's own DNS or in a real server's, and somebody signs
 // in under it: all of it through the gateway, by the program's own commands.
 func TestDomainThroughTheGateway(t *testing.T) {
+	t.Parallel()
 	need(t, "curl", "curl")
 	c := up(t)
 	token, answer := c.signIn(t, lab.ContosoDomain, url.Values{

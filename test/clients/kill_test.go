@@ -111,6 +111,7 @@ func TestKilledUnderLoadLosesNoRecordOlderThanASecond(t *testing.T) {
 
 // TestReloadCommand: exit code and text say what came of it; a changed file needs no command.
 func TestReloadCommand(t *testing.T) {
+	t.Parallel()
 	example, err := os.ReadFile(filepath.Join("..", "..", "internal", "config", "example", "lab.yaml"))
 	if err != nil {
 		t.Fatal(err)

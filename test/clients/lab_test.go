@@ -42,6 +42,7 @@ func (c *checkpoint) kill(t *testing.T) {
 // What the lab began with and what became of it outlives kill -9 and a lab.yaml that says something else by then, until
 // it is reset; that is refused while the lab runs.
 func TestLabRemembersUntilItIsReset(t *testing.T) {
+	t.Parallel()
 	need(t, "curl", "curl")
 	data := t.TempDir()
 	own := filepath.Join(data, "lab", "lab.yaml")

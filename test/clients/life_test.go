@@ -43,6 +43,7 @@ func await(t *testing.T, what string, done func() bool) {
 
 // A reload changes the edition for the next request; a wrong configuration changes nothing and stays visible.
 func TestReload(t *testing.T) {
+	t.Parallel()
 	need(t, "curl", "curl")
 	example, err := os.ReadFile(filepath.Join("..", "..", "internal", "config", "example", "lab.yaml"))
 	if err != nil {
@@ -118,6 +119,7 @@ func TestReload(t *testing.T) {
 
 // A data folder outlives the process: the second start shows clients the same roots, and the reports know the first.
 func TestSecondStart(t *testing.T) {
+	t.Parallel()
 	need(t, "curl", "curl")
 	c := up(t)
 	if !strings.Contains(c.summary, "root.key") {

@@ -135,6 +135,7 @@ func (c *checkpoint) approve(t *testing.T, at step, user, password string) {
 }
 
 func TestMSAL(t *testing.T) {
+	t.Parallel()
 	c := up(t)
 	granted := func(t *testing.T, o outcome, user string) {
 		t.Helper()

@@ -13,6 +13,7 @@ import (
 
 // OpenSSL judges the intercepted chain as a strict client does, with the revocation lists that the certificates name.
 func TestOpenSSL(t *testing.T) {
+	t.Parallel()
 	openssl := need(t, "openssl", "openssl")
 	need(t, "curl", "curl")
 	c := up(t)

@@ -22,6 +22,7 @@ import (
 // golang.org/x/oauth2 with go-oidc, as an application that knows nothing of Microsoft uses them: every grant that they
 // have, through the checkpoint, in a permitted and in a foreign tenant.
 func TestOAuth2(t *testing.T) {
+	t.Parallel()
 	c := up(t)
 	p := c.person(t)
 	ctx := oidc.ClientContext(t.Context(), c.person(t).http)

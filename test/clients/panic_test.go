@@ -20,6 +20,7 @@ import (
 // and HTTP/2, among others that pass. Nothing of a request that met a fault reaches the origin, each leaves its record, and
 // the process goes on.
 func TestAFaultOfOursSendsNothingAndEndsNothing(t *testing.T) {
+	t.Parallel()
 	w := newWitness(t, signIn, "login.windows.net", "login.microsoft.com")
 	file := filepath.Join(t.TempDir(), "sekisho.yaml")
 	rings := "  - name: everyone\n    mode: enforce\n    profile: one"

@@ -114,6 +114,7 @@ func (c *checkpoint) refusedFor(t *testing.T, host string) string {
 
 // TestOddClientsOfOpenSSL drives s_client with parameters that are unusual, to a host that is read and to one that is not.
 func TestOddClientsOfOpenSSL(t *testing.T) {
+	t.Parallel()
 	openssl := need(t, "openssl", "openssl")
 	c := up(t)
 	root := filepath.Join(t.TempDir(), "root.pem")

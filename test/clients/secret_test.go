@@ -21,6 +21,7 @@ import (
 // and looks for it in the log, on every page of the operations listener and in every file that the program has written: the
 // audit database, its write-ahead log and the spool, while it runs and after its end.
 func TestNoSecretIsKeptAnywhere(t *testing.T) {
+	t.Parallel()
 	const canary = "cAnArY9e2f"
 	c := up(t)
 	roots := c.roots(t)

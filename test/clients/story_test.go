@@ -14,6 +14,7 @@ import (
 // The rehearsal by hand of docs/lab.md, as somebody with a browser does it: the printed addresses, a permitted person, a
 // foreign one, and the report as the administrators of the restricting tenant see it, in both languages.
 func TestRehearsalByHand(t *testing.T) {
+	t.Parallel()
 	need(t, "chromium", "chromium", "chromium-browser", "google-chrome")
 	need(t, "libnss3-tools", "certutil")
 	c := up(t)

@@ -12,6 +12,7 @@ import (
 
 // TestCurlSpeaksEveryVersion: the restriction holds in each, whatever headers the client sends.
 func TestCurlSpeaksEveryVersion(t *testing.T) {
+	t.Parallel()
 	need(t, "curl", "curl")
 	c := up(t)
 	for _, version := range []string{"--http1.0", "--http1.1", "--http2", "--http2-prior-knowledge"} {
