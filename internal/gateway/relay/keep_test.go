@@ -70,11 +70,11 @@ func TestAnOriginIsAskedWhetherItIsThereOnceItIsSilent(t *testing.T) {
 func TestASlowReceiverKeepsItsTunnelLongerThanTheLimit(t *testing.T) {
 	t.Parallel()
 	const limit = 2 * time.Second
+	down := make([]byte, 48<<20) // more than the buffers of four sockets take
+	_, _ = rand.Read(down)       // before the tunnel is there: on a busy machine it takes as long as the limit
 	client, origin, totals := join(t, Limits{Idle: limit}, false)
 	_ = client.SetDeadline(time.Now().Add(time.Minute))
 	_ = origin.SetDeadline(time.Now().Add(time.Minute))
-	down := make([]byte, 48<<20) // more than the buffers of four sockets take
-	_, _ = rand.Read(down)
 	go func() { _, _ = origin.Write(down); origin.CloseWrite() }()
 	var got bytes.Buffer
 	for start := time.Now(); time.Since(start) < 3*limit; time.Sleep(limit / 10) {
