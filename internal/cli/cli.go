@@ -40,6 +40,8 @@ type System struct {
 	Version string
 	// Terminal says that In and Out are a terminal, so that questions may be asked and tables may be coloured.
 	Terminal bool
+	// Columns is how wide the terminal of Out is; 0: not known, and then texts are laid out for 100.
+	Columns int
 	// Bend changes what "up" starts a checkpoint with; nil in sekisho. A program of the tests breaks steps of the gateway.
 	Bend func(*node.Options)
 }

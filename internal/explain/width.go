@@ -27,6 +27,16 @@ func columnsOf(r rune) int {
 	return 1
 }
 
+// Wrap breaks s into lines of at most most columns of a terminal, where Japanese and English break; what steers a terminal is
+// shown as a question mark. It returns at least one line.
+func Wrap(s string, most int) []string { return wrap(clean(s), max(most, minWrap)) }
+
+// minWrap is the narrowest a text is broken to (chosen: below it, words fall apart).
+const minWrap = 20
+
+// Columns is how many columns of a terminal s takes.
+func Columns(s string) int { return columns(s) }
+
 // wrap breaks s into lines of at most most columns: at spaces, beside wide characters, and inside a word only when it
 // is alone on its line and still too long. It returns at least one line.
 func wrap(s string, most int) []string {
