@@ -34,6 +34,7 @@ var promises = [...]promise{
 	{"foreign-tenant", foreignToken},
 	{"every-sign-in-host", foreignEverywhere},
 	{"foreign-page", foreignPage},
+	{"code-flow", codeOfAPerson},
 	{"foreign-device-code", foreignDeviceCode},
 	{"grants-of-people", grantsOfPeople},
 	{"http2", overHTTP2},

@@ -133,7 +133,7 @@ var breakages = map[string]breakage{
 		rollout: func(c *config.Config) { c.Rings[3].Percent.V = 100 },
 	},
 	"the ring enforces nothing": {
-		breaks: []string{"foreign-tenant", "every-sign-in-host", "foreign-page", "foreign-device-code", "grants-of-people", "certificate-clients", "guests", "consent",
+		breaks: []string{"foreign-tenant", "every-sign-in-host", "foreign-page", "code-flow", "foreign-device-code", "grants-of-people", "certificate-clients", "guests", "consent",
 			"http2", "consumer", "exact-headers", "report-masked", "ring-policy"},
 		steps: func(s *gateway.Steps) {
 			unsealed(s)

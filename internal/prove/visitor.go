@@ -82,11 +82,17 @@ func (v *visitor) signIn(ctx context.Context, target, user, password string) (an
 	return v.fill(ctx, target, page, "username", user, "password", password)
 }
 
+// pkceVerifier and pkceChallenge are the pair of RFC 7636, appendix B.
+const (
+	pkceVerifier  = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+	pkceChallenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+)
+
 // authorizeURL asks for a code of application in tenant; change edits the query.
 func authorizeURL(tenant, application string, change ...string) string {
 	q := url.Values{
 		"client_id": {application}, "response_type": {"code"}, "redirect_uri": {"http://localhost"}, "scope": {"openid User.Read"}, "state": {"prove"},
-		"code_challenge": {"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"}, "code_challenge_method": {"S256"},
+		"code_challenge": {pkceChallenge}, "code_challenge_method": {"S256"},
 	}
 	for i := 0; i+1 < len(change); i += 2 {
 		q.Set(change[i], change[i+1])
@@ -107,6 +113,70 @@ func sentBack(a answer, name, value string) error {
 func expectConsent(a answer) error {
 	if a.status != http.StatusOK || !strings.Contains(a.body, `name="consent"`) {
 		return a.unlike("the page that asks for consent")
+	}
+	return nil
+}
+
+// codeOfAPerson: a person signs in on the page of the permitted tenant; the code that comes back is good once, and with the proof
+// of who asked for it alone (RFC 7636); in a foreign tenant the same browser gets none; after signing out nobody is signed in.
+func codeOfAPerson(ctx context.Context, s *scene) error {
+	v, err := s.visitor()
+	if err != nil {
+		return err
+	}
+	// redeem shows what came back with a, and a proof.
+	redeem := func(a answer, verifier string) (answer, error) {
+		if err := sentBack(a, "code", ""); err != nil {
+			return a, err
+		}
+		to, err := url.Parse(a.header.Get("Location"))
+		if err != nil {
+			return a, err
+		}
+		return s.grant(ctx, "organizations", "grant_type", "authorization_code", "client_id", lab.PublicApplication, "redirect_uri", "http://localhost",
+			"code", to.Query().Get("code"), "code_verifier", verifier)
+	}
+	target := authorizeURL("organizations", lab.PublicApplication)
+	a, err := v.signIn(ctx, target, lab.Alice, lab.AlicePassword)
+	if err != nil {
+		return err
+	}
+	got, err := redeem(a, strings.Repeat("x", 43))
+	if err != nil {
+		return err
+	}
+	if !strings.Contains(got.body, "AADSTS501481") {
+		return fmt.Errorf("with another proof: %w", got.unlike("AADSTS501481"))
+	}
+	if a, err = v.visit(ctx, target, nil); err != nil { // another code, without a form: the person is signed in
+		return err
+	}
+	if got, err = redeem(a, pkceVerifier); err == nil {
+		err = expectToken(got)
+	}
+	if err != nil {
+		return err
+	}
+	if got, err = redeem(a, pkceVerifier); err != nil {
+		return err
+	}
+	if !strings.Contains(got.body, "AADSTS54005") {
+		return fmt.Errorf("once more: %w", got.unlike("AADSTS54005"))
+	}
+	if a, err = v.visit(ctx, authorizeURL(lab.FabrikamDomain, lab.PublicApplication), nil); err == nil {
+		err = expectBlocked(a)
+	}
+	if err != nil {
+		return fmt.Errorf("in %s: %w", lab.FabrikamDomain, err)
+	}
+	if _, err = v.visit(ctx, "https://"+signInHost+"/common/oauth2/v2.0/logout", nil); err != nil {
+		return err
+	}
+	if a, err = v.visit(ctx, authorizeURL("organizations", lab.PublicApplication, "prompt", "none"), nil); err == nil {
+		err = sentBack(a, "error", "login_required")
+	}
+	if err != nil {
+		return fmt.Errorf("after signing out: %w", err)
 	}
 	return nil
 }
