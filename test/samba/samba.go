@@ -81,6 +81,10 @@ func Start(dir, objects string) (*DC, error) {
 	if err := dc.Load("ldbadd", objects); err != nil {
 		return nil, err
 	}
+	// A service that is not wanted here would do it.
+	if err := dc.Load("ldbmodify", "dn: CN=DC1,OU=Domain Controllers,"+Base+"\nchangetype: modify\nadd: servicePrincipalName\nservicePrincipalName: ldap/"+Host+"\n"); err != nil {
+		return nil, err
+	}
 	return dc, dc.start()
 }
 

@@ -1,6 +1,7 @@
 package ldap
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -121,7 +122,8 @@ func extended(message []byte) (code int, said string, ok bool) {
 		return 0, "", false
 	}
 	body := message[from:to]
-	if _, from, to, _ = element(body); to-from != 1 || body[from] != 1 {
+	_, from, to, _ = element(body)
+	if number := body[from:to]; len(number) == 0 || number[len(number)-1] != 1 || len(bytes.Trim(number[:len(number)-1], "\x00")) > 0 {
 		return 0, "", false
 	}
 	body = body[to:]

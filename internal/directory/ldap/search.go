@@ -89,7 +89,8 @@ func (c *controller) trouble(err error, base string) error {
 		return finding.Fail("ldap.limit", nil, "server", server, "base", base, "said", text)
 	case goldap.LDAPResultBusy, goldap.LDAPResultUnavailable:
 		return finding.Fail("ldap.busy", nil, "server", server, "said", text)
-	case goldap.ErrorUnexpectedMessage, goldap.ErrorUnexpectedResponse:
+	}
+	if said.ResultCode >= goldap.ErrorNetwork && said.ResultCode < goldap.LDAPResultSyncRefreshRequired { // the library's own
 		return finding.Fail("ldap.garbage", err, "why", "other", "server", server)
 	}
 	return finding.Fail("ldap.result", nil, "server", server, "code", itoa(int(said.ResultCode)), "said", text)
