@@ -126,7 +126,8 @@ func failedWork(p *finding.Problem) bool {
 		switch f.Code {
 		case "cli.unwritable", "cli.pac.unreadable", "cli.render.unreadable", "cli.render.unwritable", "ca.unwritable", "directory.unreadable",
 			"node.unwritable", "route.unreadable", "signin.unreadable", "signinlog.unreadable", "graph.unreachable",
-			"graph.busy", "graph.device-time", "signin.graph-time", "signinlog.graph-time":
+			"graph.busy", "graph.device-time", "signin.graph-time", "signinlog.graph-time",
+			"prove.rehearsal-limit", "prove.rehearsal-road":
 			some = true
 		case "asn.unreadable", "ca.unreadable": // also of what stands in the file
 			var system syscall.Errno

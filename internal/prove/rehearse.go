@@ -46,7 +46,9 @@ type RehearsalOptions struct {
 	// start, bring, sign-in or verify.
 	Watch func(stage string, done, total int)
 
-	bend func(*signin.Plan) // breaks the plan; tests of this package
+	// For tests of this package: bend breaks the plan, and look sees the checkpoint before it ends.
+	bend func(*signin.Plan)
+	look func(*node.Node)
 }
 
 // Rehearsal is what came of it.
@@ -120,11 +122,17 @@ func Rehearse(ctx context.Context, o RehearsalOptions) (*Rehearsal, error) {
 		return nil, err
 	}
 	if r.node, err = node.Start(ctx, node.Options{Config: settings, Data: data, Lab: true, Version: o.Version}); err != nil {
+		if ctx.Err() != nil { // which is not the fault of what was being opened
+			err = context.Cause(ctx)
+		}
 		return nil, err
 	}
 	err = r.run(ctx)
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
+	}
+	if o.look != nil {
+		o.look(r.node)
 	}
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"sekisho/internal/directory"
+	"sekisho/internal/node"
 	"sekisho/internal/signin"
 )
 
@@ -105,7 +106,20 @@ func (r *Rehearsal) disagreements() string {
 
 // TestRehearsalAgreesWithThePlan: what the plan says of every kind of person happens, before and after a domain is verified.
 func TestRehearsalAgreesWithThePlan(t *testing.T) {
-	out := rehearse(t, RehearsalOptions{Sample: 2, Verify: []string{"fabrikam.com", "other.example"}})
+	restricted, brought := 0, 0
+	out := rehearse(t, RehearsalOptions{Sample: 2, Verify: []string{"fabrikam.com", "other.example"}, look: func(n *node.Node) {
+		for _, h := range n.LabHeads() { // through the gateway: it put the header on sign-ins, and tunnelled Graph
+			switch raw := strings.ToLower(string(h.Raw)); {
+			case h.SNI == signInHost && strings.Contains(raw, "restrict-access-to-tenants: "):
+				restricted++
+			case h.SNI == "graph.microsoft.com" && strings.HasPrefix(raw, "post "+syncPath) && !strings.Contains(raw, "restrict-access"):
+				brought++
+			}
+		}
+	}})
+	if restricted < out.Taken || brought == 0 {
+		t.Errorf("%d sign-ins with the header, %d synchronisations", restricted, brought)
+	}
 	if out.Differ > 0 || out.Agree == 0 || out.People != 50 || out.Taken >= 40 || out.Taken < 15 {
 		t.Errorf("%d people, %d rehearsed, %d agree, %d differ, %d open:\n%s", out.People, out.Taken, out.Agree, out.Differ, out.Open, out.disagreements())
 	}
