@@ -35,6 +35,8 @@ const (
 	CertificateApplication = "8cd03f5a-6b72-4e81-9a4c-2f5e7d9b1c40"
 	// UnconsentedApplication is "Lab Mail Reader": public; in Fabrikam nobody has agreed to it.
 	UnconsentedApplication = "9de14a6b-7c83-4f92-8b5d-3a6f8e0c2d50"
+	// PassthroughApplication is "Microsoft Azure PowerShell": without a tenant it signs in at PassthroughTenant.
+	PassthroughApplication = "1950a258-227b-4e31-a9cf-717495945fc2"
 
 	Alice         = "alice@contoso.com" // a guest in Fabrikam, too
 	AlicePassword = "Lab-alice-1"

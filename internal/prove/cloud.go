@@ -359,3 +359,58 @@ func bothTenantsTested(ctx context.Context, s *scene) error {
 	}
 	return nil
 }
+
+// passes drives what the restrictions of tenants and of personal accounts let past on purpose: a personal account that is a guest
+// of the permitted tenant, which then opens nothing for consumers, and an application of Microsoft's own that passes through
+// "Microsoft Services" when the tenant is named.
+func passes(ctx context.Context, s *scene) error {
+	v, err := s.visitor()
+	if err != nil {
+		return err
+	}
+	a, err := v.signIn(ctx, authorizeURL(lab.ContosoDomain, lab.PublicApplication), lab.Erin, "")
+	if err != nil {
+		return err
+	}
+	away := a.header.Get("Location")
+	if !strings.HasPrefix(away, "https://"+consumerHost+"/") {
+		return fmt.Errorf("a guest with a personal account: %w", a.unlike("a redirect to "+consumerHost))
+	}
+	if a, err = v.signIn(ctx, away, lab.Erin, lab.ErinPassword); err != nil {
+		return err
+	}
+	if a, err = v.visit(ctx, a.header.Get("Location"), nil); err == nil {
+		err = sentBack(a, "code", "")
+	}
+	if err != nil {
+		return fmt.Errorf("a guest with a personal account: %w", err)
+	}
+	if a, err = v.visit(ctx, authorizeURL("consumers", lab.PublicApplication), nil); err != nil {
+		return err
+	}
+	if a, err = v.visit(ctx, a.header.Get("Location"), nil); err != nil {
+		return err
+	}
+	if !strings.Contains(a.body, "80045C4D") {
+		return fmt.Errorf("a guest who asks for an application of consumers: %w", a.unlike("80045C4D"))
+	}
+	for tenant, expect := range map[string]func(answer) error{
+		"common": expectBlocked, // leads to "Microsoft Services", which is not permitted
+		lab.ContosoDomain: func(a answer) error {
+			if a.status != http.StatusOK || !strings.Contains(a.body, `"user_code"`) {
+				return a.unlike("a user code")
+			}
+			return nil
+		},
+	} {
+		a, err := s.send(ctx, false, http.MethodPost, "https://"+signInHost+"/"+tenant+"/oauth2/v2.0/devicecode",
+			url.Values{"client_id": {lab.PassthroughApplication}, "scope": {"https://management.azure.com/.default"}}.Encode())
+		if err == nil {
+			err = expect(a)
+		}
+		if err != nil {
+			return fmt.Errorf("an application that passes through, at %s: %w", tenant, err)
+		}
+	}
+	return nil
+}

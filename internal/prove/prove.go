@@ -42,6 +42,7 @@ var promises = [...]promise{
 	{"guests", bothTenantsTested},
 	{"consent", consentAsked},
 	{"consumer", consumerBlocked},
+	{"passes", passes},
 	{"exact-headers", exactHeaders},
 	{"client-headers-replaced", replacedHeaders},
 	{"no-header-elsewhere", plainHeaders},

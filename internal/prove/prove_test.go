@@ -134,7 +134,7 @@ var breakages = map[string]breakage{
 	},
 	"the ring enforces nothing": {
 		breaks: []string{"foreign-tenant", "every-sign-in-host", "foreign-page", "code-flow", "foreign-device-code", "grants-of-people", "certificate-clients", "guests", "consent",
-			"http2", "consumer", "exact-headers", "report-masked", "ring-policy"},
+			"http2", "consumer", "passes", "exact-headers", "report-masked", "ring-policy"},
 		steps: func(s *gateway.Steps) {
 			unsealed(s)
 			s.Plan = func(policy.Decision) restrict.Plan { return restrict.DeleteOnly() }
