@@ -71,6 +71,7 @@ type Account struct {
 	RecipientType  int64     // msExchRecipientTypeDetails; 0: none, or not read
 	GroupType      uint32    // groupType ([MS-ADTS], section 2.2.12)
 	KnowsGroupType bool      // groupType was among what was read
+	HoursLimited   bool      // logonHours leaves hours of the week out
 	HasSignInState bool      // userAccountControl was among what was read
 	KnowsLockOut   bool      // msDS-User-Account-Control-Computed was: Control tells for sure whether it is locked out
 }

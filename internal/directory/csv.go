@@ -159,6 +159,10 @@ func (t *table) cell(line int, head string, a attribute, cell string) error {
 	if cell == "" {
 		return nil
 	}
+	if a == attrHours && !strings.HasPrefix(cell, "X'") {
+		t.hoursUnread = true // Export-Csv writes the name of a type there
+		return nil
+	}
 	if strings.HasPrefix(cell, "Microsoft.ActiveDirectory.Management.") || strings.HasPrefix(cell, "System.") && strings.HasSuffix(cell, "[]") {
 		return t.fail(line, "csv-type-name", "name", head)
 	}

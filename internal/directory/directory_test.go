@@ -3,6 +3,7 @@ package directory_test
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"flag"
 	"fmt"
@@ -320,5 +321,28 @@ func TestProgressIsTold(t *testing.T) {
 	}})
 	if must(t, d, err); told == 0 {
 		t.Error("nobody was told")
+	}
+}
+
+// TestSignInHours: logonHours as AD writes it, by both ways; what is no such value limits nobody.
+func TestSignInHours(t *testing.T) {
+	week := func(b byte) []byte { return append(bytes.Repeat([]byte{0xff}, 20), b) }
+	for _, c := range []struct {
+		value []byte
+		want  bool
+	}{{week(0xff), false}, {week(0x7f), true}, {make([]byte, 21), true}, {[]byte{0}, false}, {nil, false}} {
+		text := "dn: CN=A,DC=corp,DC=example\nobjectClass: user\nsAMAccountName: a\nlogonHours:: " + base64.StdEncoding.EncodeToString(c.value) + "\n"
+		d, err := directory.ReadLDIF("users.ldf", strings.NewReader(text), directory.Options{})
+		if err != nil || len(d.Accounts) != 1 || d.Accounts[0].HoursLimited != c.want {
+			t.Errorf("LDIF %x: %+v, %v", c.value, d, err)
+		}
+		text = "objectClass,sAMAccountName,logonHours\nuser,a," + "X'" + hex.EncodeToString(c.value) + "'\n"
+		if d, err = directory.ReadCSV("users.csv", strings.NewReader(text), directory.Options{}); err != nil || len(d.Accounts) != 1 || d.Accounts[0].HoursLimited != c.want {
+			t.Errorf("CSV %x: %+v, %v", c.value, d, err)
+		}
+	}
+	d, err := directory.ReadCSV("users.csv", strings.NewReader("sAMAccountName,logonHours\na,System.Byte[]\n"), directory.Options{})
+	if err != nil || d.Accounts[0].HoursLimited || d.Seen["logonhours"] {
+		t.Errorf("%+v, %v", d, err)
 	}
 }

@@ -33,6 +33,7 @@ const (
 	attrComputed
 	attrExpires
 	attrLockout
+	attrHours
 	attrPwdLastSet
 	attrCritical
 	attrSuffixes
@@ -48,7 +49,7 @@ var wanted = map[string]attribute{
 	"objectclass": attrClass, "dn": attrDN, "distinguishedname": attrDN, "objectguid": attrGUID, "ms-ds-consistencyguid": attrConsistency,
 	"samaccountname": attrSAM, "userprincipalname": attrUPN, "mail": attrMail, "mailnickname": attrNickname, "proxyaddresses": attrProxies,
 	"displayname": attrDisplay, "useraccountcontrol": attrControl, "msds-user-account-control-computed": attrComputed,
-	"accountexpires": attrExpires, "lockouttime": attrLockout, "pwdlastset": attrPwdLastSet, "iscriticalsystemobject": attrCritical,
+	"accountexpires": attrExpires, "lockouttime": attrLockout, "logonhours": attrHours, "pwdlastset": attrPwdLastSet, "iscriticalsystemobject": attrCritical,
 	"upnsuffixes": attrSuffixes, "dnsroot": attrDNSRoot, "systemflags": attrSystemFlags, "msexchrecipienttypedetails": attrRecipientType, "grouptype": attrGroupType,
 }
 
@@ -57,7 +58,7 @@ var names = [...]string{
 	attrClass: "objectClass", attrDN: "distinguishedName", attrGUID: "objectGUID", attrConsistency: "mS-DS-ConsistencyGuid",
 	attrSAM: "sAMAccountName", attrUPN: "userPrincipalName", attrMail: "mail", attrNickname: "mailNickname",
 	attrProxies: "proxyAddresses", attrDisplay: "displayName", attrControl: "userAccountControl",
-	attrComputed: "msDS-User-Account-Control-Computed", attrExpires: "accountExpires", attrLockout: "lockoutTime",
+	attrComputed: "msDS-User-Account-Control-Computed", attrExpires: "accountExpires", attrLockout: "lockoutTime", attrHours: "logonHours",
 	attrPwdLastSet: "pwdLastSet", attrCritical: "isCriticalSystemObject", attrSuffixes: "uPNSuffixes", attrDNSRoot: "dnsRoot",
 	attrSystemFlags: "systemFlags", attrRecipientType: "msExchRecipientTypeDetails", attrGroupType: "groupType", attrChosen: "",
 }
@@ -99,6 +100,8 @@ type collector struct {
 	seen     [attrChosen + 1]bool
 	objects  int
 	told     time.Time
+	// hoursUnread says that there were values of logonHours that tell nothing.
+	hoursUnread bool
 }
 
 // entry is the object that is being read.
@@ -148,6 +151,9 @@ func (c *collector) nameOf(a attribute) string {
 	return names[a]
 }
 
+// weekBytes is the length of logonHours: 168 hours, a bit each.
+const weekBytes = 21
+
 // begin starts the next object.
 func (c *collector) begin(dn string, pos finding.Pos) {
 	c.entry = entry{Account: Account{DN: dn, Pos: pos}}
@@ -168,6 +174,11 @@ func (c *collector) add(a attribute, value []byte) *finding.Finding {
 		return refuse("long-value", "max", strconv.Itoa(MaxValue>>10))
 	}
 	switch a {
+	case attrHours:
+		// One bit for each hour of a week ([MS-ADTS], section 3.1.1.5 names it, [MS-SAMR], section 2.2.6.5 its form): all set is no
+		// limit. What has another form limits nobody that is known of.
+		e.HoursLimited = len(value) == weekBytes && slices.ContainsFunc(value, func(b byte) bool { return b != 0xff })
+		return nil
 	case attrGUID, attrConsistency:
 		value = slices.Clone(value)
 		if a == attrConsistency {
@@ -331,6 +342,7 @@ func (c *collector) finish() (*Directory, error) {
 		}
 	}
 	c.dir.Seen = map[string]bool{}
+	c.seen[attrHours] = c.seen[attrHours] && !c.hoursUnread
 	for a, seen := range c.seen {
 		if seen {
 			c.dir.Seen[strings.ToLower(c.nameOf(attribute(a)))] = true

@@ -174,7 +174,7 @@ func TestCounts(t *testing.T) {
 	past := now.AddDate(0, 0, -1)
 	d := &directory.Directory{Accounts: []directory.Account{
 		{Kind: directory.User, UPN: "a@contoso.com", Control: directory.Disabled, Expires: past, LockedSince: past},
-		{Kind: directory.User, UPN: "b@contoso.com", Expires: past, MustChange: true},
+		{Kind: directory.User, UPN: "b@contoso.com", Expires: past, MustChange: true, HoursLimited: true},
 		{Kind: directory.User, UPN: "c@contoso.com", LockedSince: past, KnowsLockOut: true},
 		{Kind: directory.User, UPN: "d@contoso.com", LockedSince: past, Control: directory.PasswordExpired | directory.LockedOut, KnowsLockOut: true},
 		{Kind: directory.User, UPN: "e@contoso.com", SystemObject: true, MustChange: true},
@@ -182,9 +182,9 @@ func TestCounts(t *testing.T) {
 	}}
 	tenant, _ := signin.NewTenant([]signin.Domain{{Name: "contoso.onmicrosoft.com", Initial: true}, {Name: "contoso.com", Verified: true}})
 	plan := signin.Make(d, tenant, signin.Options{Now: now})
-	all := map[string]bool{"useraccountcontrol": true, "lockouttime": true, "accountexpires": true, "pwdlastset": true, "msds-user-account-control-computed": true}
+	all := map[string]bool{"useraccountcontrol": true, "lockouttime": true, "accountexpires": true, "pwdlastset": true, "msds-user-account-control-computed": true, "logonhours": true}
 	got := Counts(plan, all)
-	want := map[State]Count{Disabled: {true, 1}, Locked: {true, 1}, Expired: {true, 1}, MustChange: {true, 1}, PasswordExpired: {true, 1}, LogonHours: {}}
+	want := map[State]Count{Disabled: {true, 1}, Locked: {true, 1}, Expired: {true, 1}, MustChange: {true, 1}, PasswordExpired: {true, 1}, LogonHours: {true, 1}}
 	if !maps.Equal(got, want) {
 		t.Errorf("%v", got)
 	}

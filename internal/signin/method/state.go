@@ -94,7 +94,7 @@ func Counts(p *signin.Plan, seen map[string]bool) map[State]Count {
 	out := map[State]Count{
 		Disabled: {Known: seen["useraccountcontrol"]}, Locked: {Known: seen["lockouttime"] || seen["msds-user-account-control-computed"]},
 		Expired: {Known: seen["accountexpires"]}, MustChange: {Known: seen["pwdlastset"]}, PasswordExpired: {Known: seen["msds-user-account-control-computed"]},
-		LogonHours: {}, // not read
+		LogonHours: {Known: seen["logonhours"]},
 	}
 	for i := range p.Rows {
 		r := &p.Rows[i]
@@ -115,6 +115,7 @@ func Counts(p *signin.Plan, seen map[string]bool) map[State]Count {
 		add(Expired, standing.Expired)
 		add(MustChange, standing.MustChange)
 		add(PasswordExpired, standing.PasswordExpired)
+		add(LogonHours, standing.LogonHours)
 	}
 	return out
 }
