@@ -17,7 +17,7 @@ import (
 )
 
 func (a *app) signinCommand() *cobra.Command {
-	return a.noun("signin", "signin", a.signinSuffixesCommand(), a.signinPlanCommand(), a.signinCompareCommand(), a.signinChangeCommand(), a.signinRehearseCommand())
+	return a.noun("signin", "signin", a.signinSuffixesCommand(), a.signinPlanCommand(), a.signinFixCommand(), a.signinCompareCommand(), a.signinChangeCommand(), a.signinRehearseCommand())
 }
 
 // signinFlags say where the directory and the tenant's domains come from.
