@@ -24,8 +24,8 @@ import (
 	"sekisho/internal/check/probe/name"
 	"sekisho/internal/check/probe/proxy"
 	"sekisho/internal/check/probe/reach"
-	"sekisho/internal/check/probe/script"
 	"sekisho/internal/check/probe/secure"
+	"sekisho/internal/check/probe/way"
 	"sekisho/internal/check/verdict"
 	"sekisho/internal/endpoint"
 	"sekisho/internal/route"
@@ -77,7 +77,7 @@ type Path struct {
 	// Proxy is that of ByProxy and Gateway.
 	Proxy proxy.Server
 	// PAC is asked for each endpoint under ByPAC; Server then makes a proxy of what its answer names.
-	PAC    *script.Script
+	PAC    *way.Script
 	Server func(name string) proxy.Server
 }
 

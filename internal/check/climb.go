@@ -44,8 +44,11 @@ type ascent struct {
 // climb checks one target.
 func (c *climber) climb(ctx context.Context, t plan.Target) Result {
 	a := &ascent{climber: c, ctx: ctx, target: t, result: Result{Target: t, Steps: []verdict.Step{}}}
-	if t.Untested != "" || ctx.Err() != nil {
-		return a.unclimbed(ctx.Err() != nil)
+	switch {
+	case t.Untested != "":
+		return a.unclimbed(t.Untested)
+	case ctx.Err() != nil:
+		return a.unclimbed("plan.stopped")
 	}
 	a.how = c.spec.Catalog.Handling(t.Host)
 	if a.want = a.how.Inspection; a.want == catalog.InspectionRequired && !c.spec.Restrictions {
@@ -58,6 +61,9 @@ func (c *climber) climb(ctx context.Context, t plan.Target) Result {
 	case 80:
 		a.scheme = "http"
 	}
+	if a.scheme == "" && c.spec.Path.Kind != Direct && !t.Asked {
+		return a.unclimbed("plan.direct-only")
+	}
 	for _, rung := range []func() bool{a.plan, a.pac, a.dns, a.reach, a.open, a.tls, a.http} {
 		if !rung() {
 			break
@@ -67,23 +73,37 @@ func (c *climber) climb(ctx context.Context, t plan.Target) Result {
 		_ = a.conn.Close()
 	}
 	if ctx.Err() != nil { // what was cut short looks like a silent network, and is none
-		return a.unclimbed(true)
+		return a.unclimbed("plan.stopped")
 	}
+	a.closed()
 	a.result.finish()
 	return a.result
 }
 
 // unclimbed is a target that nobody looks at.
-func (a *ascent) unclimbed(stopped bool) Result {
+func (a *ascent) unclimbed(id string) Result {
 	s := verdict.Step{Stage: verdict.Plan}
-	id := a.target.Untested
-	if stopped && id == "" {
-		id = "plan.stopped"
-	}
 	s.Judge(id, "name", a.target.Name, "ports", a.target.Ports)
 	a.result.Steps = []verdict.Step{s}
 	a.result.finish()
 	return a.result
+}
+
+// closed looks at the hosts that are to be closed: a sign-in alias, a sign-in host of another cloud, and a retired one go
+// past the restriction headers, so that a proxy that refuses them does what it should.
+func (a *ascent) closed() {
+	class := a.spec.Catalog.Classify(a.target.Host).Class
+	alias := a.spec.Restrictions && (class == catalog.SignInAlias || class == catalog.OtherCloud)
+	if !alias && class != catalog.Retired {
+		return
+	}
+	last := &a.result.Steps[len(a.result.Steps)-1]
+	switch tls := a.result.step(verdict.TLS); {
+	case last.ID == "proxy.denied":
+		last.Judge("proxy.denied-expected")
+	case alias && tls != nil && tls.State == verdict.Pass && !a.peer.Inspected:
+		tls.Judge("tls.alias-open")
+	}
 }
 
 // stage bounds one rung.
@@ -131,12 +151,12 @@ func (a *ascent) pac() bool {
 		keep := a.spec.Restrictions && (class == catalog.SignIn || class == catalog.SignInConsumer)
 		ctx, cancel := a.stage()
 		defer cancel()
-		step, way, ok := path.PAC.Ask(ctx, a.url(), a.target.Host.String(), keep)
-		if ok && way.Proxy != "" {
-			server := path.Server(way.Proxy)
+		step, found, ok := path.PAC.Ask(ctx, a.url(), a.target.Host.String(), keep)
+		if ok && found.Proxy != "" {
+			server := path.Server(found.Proxy)
 			a.proxy = &server
 		}
-		a.result.Proxy = way.Proxy
+		a.result.Proxy = found.Proxy
 		return a.add(step) && ok
 	}
 	a.skip(verdict.PAC)

@@ -46,13 +46,19 @@ func openWorld(t *testing.T) *world {
 			t.Error(err)
 		}
 	})
-	block, _ := pem.Decode(w.RootPEM())
-	root, err := x509.ParseCertificate(block.Bytes)
+	root := certificate(t, w.RootPEM())
+	// A stage may take long on a busy machine; what is struck to be silent is silent for good.
+	return &world{World: w, root: root, limits: check.Limits{Stage: 3 * time.Second, SlowName: 1500 * time.Millisecond, SlowHead: 1500 * time.Millisecond}, asked: map[endpoint.Host]int{}}
+}
+
+func certificate(t *testing.T, text []byte) *x509.Certificate {
+	t.Helper()
+	block, _ := pem.Decode(text)
+	c, err := x509.ParseCertificate(block.Bytes)
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A stage may take long on a busy machine; what is struck to be silent is silent for good.
-	return &world{World: w, root: root, limits: check.Limits{Stage: 3 * time.Second, SlowName: 1500 * time.Millisecond, SlowHead: 1500 * time.Millisecond}, asked: map[endpoint.Host]int{}}
+	return c
 }
 
 func (w *world) lookup(ctx context.Context, h endpoint.Host) (dnsx.Answer, error) {
@@ -67,10 +73,14 @@ func (w *world) lookup(ctx context.Context, h endpoint.Host) (dnsx.Answer, error
 func (w *world) spec(targets ...string) check.Spec {
 	roots := x509.NewCertPool()
 	roots.AddCert(w.root)
-	s := check.Spec{
-		Catalog: catalog.Builtin(), Path: check.Path{Kind: check.Direct}, Lookup: w.lookup, Dial: w.Dial, Roots: roots, Public: secure.NewPublic(w.root),
-		Limits: w.limits,
-	}
+	s := w.targets(targets...)
+	s.Path, s.Lookup, s.Dial, s.Roots, s.Public = check.Path{Kind: check.Direct}, w.lookup, w.Dial, roots, secure.NewPublic(w.root)
+	return s
+}
+
+// targets are those of a run, without a network.
+func (w *world) targets(targets ...string) check.Spec {
+	s := check.Spec{Catalog: catalog.Builtin(), Limits: w.limits}
 	for _, name := range targets {
 		a, err := endpoint.ParseAuthority(name, 443)
 		if err != nil {

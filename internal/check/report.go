@@ -47,7 +47,8 @@ type Counts struct {
 	Fail          int `json:"fail"`
 	NotTested     int `json:"not_tested"`
 	NotApplicable int `json:"not_applicable"`
-	// Unplanned are those of NotTested that the catalog itself leaves open: wildcards without a known name, ranges, UDP.
+	// Unplanned are those of NotTested that the plan leaves open: wildcards without a known name, ranges, UDP, ports that
+	// do not go by a proxy.
 	Unplanned int `json:"unplanned"`
 }
 
@@ -63,7 +64,7 @@ func (c *Counts) add(r *Result) {
 		c.NotApplicable++
 	default:
 		c.NotTested++
-		if r.Target.Untested != "" {
+		if r.Stage == verdict.Plan && r.ID != "plan.stopped" {
 			c.Unplanned++
 		}
 	}
@@ -144,6 +145,9 @@ func (r *Result) conclude() {
 	}
 	if cause == nil {
 		cause = of(verdict.Warn)
+	}
+	if cause == nil {
+		cause = of(verdict.NotApplicable)
 	}
 	if cause == nil {
 		r.State, r.ID, r.Party = verdict.Pass, "", verdict.Nobody

@@ -2,7 +2,7 @@
 // nothing and decides nothing.
 //
 // Results go to the standard output, everything else to the standard error. Exit codes: 0 done, 1 failed, 2 wrong
-// usage or configuration, 3 done and found something.
+// usage or configuration, 3 done and found something, 4 a check could not be decided.
 package cli
 
 import (
@@ -162,6 +162,8 @@ func (a *app) report(command *cobra.Command, err error) int {
 		return exitFound
 	case errors.Is(err, errNotAll):
 		return exitFailed
+	case errors.Is(err, errUndecided):
+		return exitUndecided
 	case errors.As(err, &problem):
 		a.printProblem(problem)
 		if failedWork(problem) {
@@ -263,7 +265,7 @@ func (a *app) root() *cobra.Command {
 	flags.StringVar(&a.config, "config", "", a.t("flag.config"))
 	flags.StringVar(&a.lang, "lang", "", a.t("flag.lang"))
 	root.AddCommand(
-		a.upCommand(), a.reloadCommand(), a.lookupCommand(), a.catalogCommand(), a.routeCommand(), a.signinCommand(), a.policyCommand(), a.renderCommand(), a.pacCommand(), a.reportCommand(), a.caCommand(),
+		a.upCommand(), a.reloadCommand(), a.lookupCommand(), a.catalogCommand(), a.routeCommand(), a.checkCommand(), a.signinCommand(), a.policyCommand(), a.renderCommand(), a.pacCommand(), a.reportCommand(), a.caCommand(),
 		a.configCommand(), a.labCommand(), a.versionCommand(),
 	)
 	root.SetHelpCommand(a.helpCommand(root))

@@ -66,12 +66,14 @@ type Target struct {
 	Pattern string `json:"pattern"`
 	From    From   `json:"from"`
 	// Evidence is where From was found: a claim of the catalog, a file with its line, the tenant's name.
-	Evidence string              `json:"from_evidence"`
-	Required bool                `json:"required"`
+	Evidence string `json:"from_evidence"`
+	Required bool   `json:"required"`
+	// Asked says that somebody named the host and its port.
+	Asked    bool                `json:"asked"`
 	Sets     []catalog.ClaimID   `json:"sets"`
 	Features []catalog.FeatureID `json:"features"`
 	// Untested is the verdict of the stage "plan"; "": it is to be checked.
-	Untested string `json:"-"`
+	Untested string `json:"untested,omitempty"`
 }
 
 // Plan is what is to be checked, in the order of features, then names and ports.
@@ -260,4 +262,26 @@ func tenantNames(name string) []endpoint.Host {
 		}
 	}
 	return out
+}
+
+// One is the target for a host that somebody names, with what the catalog says of it. It is required, because it was asked
+// for.
+func One(snapshot *catalog.Snapshot, h endpoint.Host, port uint16) Target {
+	t := Target{Name: h.String(), Host: h, Port: port, Transport: "tcp", Pattern: h.String(), From: Given, Required: true, Asked: true,
+		Sets: []catalog.ClaimID{}, Features: []catalog.FeatureID{}}
+	for _, hit := range snapshot.AppendHits(nil, h) {
+		if slices.Contains(t.Sets, hit.Set.ID) {
+			continue
+		}
+		if len(t.Sets) == 0 {
+			t.Pattern = hit.Pattern.String()
+		}
+		t.Sets = append(t.Sets, hit.Set.ID)
+		for _, f := range snapshot.FeaturesOf(hit.Set.ID) {
+			if !slices.Contains(t.Features, f) {
+				t.Features = append(t.Features, f)
+			}
+		}
+	}
+	return t
 }

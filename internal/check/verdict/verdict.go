@@ -102,6 +102,7 @@ func Kinds() []Kind {
 		{ID: "plan.udp", Stage: Plan, State: NotTested},
 		{ID: "plan.ports", Stage: Plan, State: NotTested},
 		{ID: "plan.unfilled", Stage: Plan, State: NotTested, Party: Asker},
+		{ID: "plan.direct-only", Stage: Plan, State: NotTested, Party: Asker},
 		{ID: "plan.stopped", Stage: Plan, State: NotTested, Party: Asker},
 
 		{ID: "pac.failed", Stage: PAC, State: Fail, Party: PCTeam},
@@ -134,6 +135,7 @@ func Kinds() []Kind {
 		{ID: "proxy.credentials-refused", Stage: Proxy, State: Fail, Party: ProxyTeam, Cause: "proxy"},
 		{ID: "proxy.credentials-exempt", Stage: Proxy, State: Fail, Party: ProxyTeam, Cause: "proxy"},
 		{ID: "proxy.denied", Stage: Proxy, State: Fail, Party: ProxyTeam, Cause: "proxy"},
+		{ID: "proxy.denied-expected", Stage: Proxy, State: NotApplicable},
 		{ID: "proxy.port-denied", Stage: Proxy, State: Fail, Party: ProxyTeam, Cause: "proxy"},
 		{ID: "proxy.dns-failed", Stage: Proxy, State: Fail, Party: ProxyTeam, Cause: "proxy"},
 		{ID: "proxy.upstream", Stage: Proxy, State: Fail, Party: ProxyTeam, Cause: "proxy"},
@@ -157,6 +159,7 @@ func Kinds() []Kind {
 		{ID: "tls.revoked", Stage: TLS, State: Fail, Party: ProxyTeam},
 		{ID: "tls.inspected", Stage: TLS, State: Fail, Party: ProxyTeam, Cause: "issuer"},
 		{ID: "tls.not-inspected", Stage: TLS, State: Fail, Party: ProxyTeam},
+		{ID: "tls.alias-open", Stage: TLS, State: Warn, Party: ProxyTeam},
 		{ID: "tls.inspected-discouraged", Stage: TLS, State: Warn, Party: ProxyTeam, Cause: "issuer"},
 		{ID: "tls.client-certificate-lost", Stage: TLS, State: Fail, Party: ProxyTeam},
 

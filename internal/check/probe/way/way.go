@@ -1,11 +1,11 @@
-// Package script is the stage "pac": what a PAC file answers for one URL, and the ways that the answer names.
+// Package way is the stage "pac": what a PAC file answers for one URL, and the ways that the answer names.
 //
-//	s := script.Script{File: compiled, Name: "http://pac.example.jp/proxy.pac"}
+//	s := way.Script{File: compiled, Name: "http://pac.example.jp/proxy.pac"}
 //	step, ways := s.Ask(ctx, "https://login.live.com/", "login.live.com", true)
 //
 // The whole list of the answer is kept as evidence. A sign-in host that may go DIRECT, at once or when a proxy does not
 // answer, goes past the restriction headers: that is a failure even where it can be reached.
-package script
+package way
 
 import (
 	"context"
@@ -59,7 +59,7 @@ type Script struct {
 
 // Ask asks for url. keep says that host must not go past the proxy that sets restriction headers. The way is the first
 // usable one; with ok false the step says why there is none.
-func (s *Script) Ask(ctx context.Context, url, host string, keep bool) (step verdict.Step, way Way, ok bool) {
+func (s *Script) Ask(ctx context.Context, url, host string, keep bool) (step verdict.Step, found Way, ok bool) {
 	step = verdict.Step{Stage: verdict.PAC}
 	begun := time.Now()
 	s.mu.Lock()
@@ -69,12 +69,12 @@ func (s *Script) Ask(ctx context.Context, url, host string, keep bool) (step ver
 	step.Note("pac", s.Name)
 	if err != nil {
 		step.Judge("pac.failed", "problem", err.Error())
-		return step, way, false
+		return step, found, false
 	}
 	step.Note("answer", answer)
 	if keep && eval.GoesDirect(answer) {
 		step.Judge("pac.direct-sign-in")
-		return step, way, false
+		return step, found, false
 	}
 	for _, w := range Ways(answer) {
 		if w.Usable() {
@@ -84,5 +84,5 @@ func (s *Script) Ask(ctx context.Context, url, host string, keep bool) (step ver
 		}
 	}
 	step.Judge("pac.no-way")
-	return step, way, false
+	return step, found, false
 }
