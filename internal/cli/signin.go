@@ -107,7 +107,8 @@ func (a *app) signinSuffixesCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "suffixes", Short: a.t("signin.suffixes.short"), Long: a.t("signin.suffixes.long"), Args: cobra.NoArgs,
 		Example: "  sekisho signin suffixes --ldif users.ldf --domains domains.json\n" +
-			"  sekisho signin suffixes --csv users.csv --initial contoso.onmicrosoft.com --verified contoso.com --unverified fabrikam.com",
+			"  sekisho signin suffixes --csv users.csv --initial contoso.onmicrosoft.com --verified contoso.com --unverified fabrikam.com\n" +
+			"  sekisho signin suffixes --ldap ldaps://dc1.corp.example --ldap-bind reader@corp.example --domains domains.json",
 	}
 	f := a.signinFlags(c)
 	o := a.outputFlag(c, "table", "json", "csv", "xlsx")

@@ -15,7 +15,6 @@ import (
 	"crypto/x509"
 	"net"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -56,7 +55,7 @@ func (s Server) String() string {
 func ParseServer(text string) (Server, error) {
 	u, err := url.Parse(text)
 	switch {
-	case err == nil && u.User != nil:
+	case strings.Contains(text, "@"): // not repeated: a password may stand before it
 		return Server{}, finding.Fail("ldap.url-user", nil)
 	case err != nil, u.Scheme != "ldap" && u.Scheme != "ldaps", u.Hostname() == "", u.Path != "" && u.Path != "/", u.RawQuery != "", u.Fragment != "", u.Opaque != "":
 		return Server{}, finding.Fail("ldap.url", nil, "value", text)
@@ -155,6 +154,10 @@ func Read(ctx context.Context, o Options) (*directory.Directory, finding.List, e
 		if !s.TLS && !o.StartTLS && !o.Cleartext && !o.Login.Kerberos() {
 			return nil, nil, finding.Fail("ldap.cleartext", nil, "server", s.String())
 		}
+		// An empty password would be taken for no login at all by servers (RFC 4513, section 5.1.2).
+		if !o.Login.Kerberos() && (o.Login.Name == "" || o.Login.Password == "") {
+			return nil, nil, finding.Fail("ldap.no-login", nil, "server", s.String())
+		}
 	}
 	timed, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
@@ -244,7 +247,13 @@ func (r *reading) parts() ([]part, error) {
 		}
 	}
 	for _, base := range r.Bases {
-		i := slices.IndexFunc(r.servers, func(c *controller) bool { return within(base, c.domain) })
+		// A child domain lies below its parent by name; the nearest has it.
+		i := -1
+		for n, c := range r.servers {
+			if within(base, c.domain) && (i < 0 || len(foldDN(c.domain)) > len(foldDN(r.servers[i].domain))) {
+				i = n
+			}
+		}
 		if i < 0 {
 			var held []string
 			for _, c := range r.servers {

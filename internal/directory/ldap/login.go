@@ -9,13 +9,10 @@ import (
 	"sekisho/internal/finding"
 )
 
-// login binds. An empty password would be taken for no login at all by servers (RFC 4513, section 5.1.2).
+// login binds.
 func (r *reading) login(c *controller) error {
 	if r.Login.Kerberos() {
 		return c.loginKerberos(r.Login)
-	}
-	if r.Login.Name == "" || r.Login.Password == "" {
-		return finding.Fail("ldap.no-login", nil, "server", c.server.String())
 	}
 	err := c.lib.Bind(r.Login.Name, string(r.Login.Password))
 	return c.loginTrouble(r.Login.Name, err)
