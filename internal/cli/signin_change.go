@@ -138,7 +138,7 @@ type taskRow struct {
 	Optional bool          `json:"optional"`
 	Who      string        `json:"who"`
 	WhoText  string        `json:"who_text"`
-	Duration *statementRow `json:"duration"` // null: it takes no time that anybody waits for
+	Duration *statementRow `json:"duration"`
 	Back     *statementRow `json:"way_back"` // null: it changes nothing
 	Users    *statementRow `json:"users"`    // null: nobody notices
 	Sources  []sourceRow   `json:"sources"`

@@ -14,7 +14,7 @@ import (
 type Task struct {
 	Statement
 	Who      string    // code of whose work it is; the text method.who.<code>
-	Duration Statement // text method.duration.<…>; no ID: it takes no time that anybody waits for
+	Duration Statement // text method.duration.<…>
 	Back     Statement // the way back; text method.back.<…>; no ID: it changes nothing
 	Users    Statement // what people notice; text method.users.<…>; no ID: nothing
 	Optional bool
@@ -45,6 +45,9 @@ func Change(from, to signin.Method, temporary bool) (*Plan, error) {
 	p := &Plan{From: from, To: to, Temporary: temporary}
 	for _, s := range steps() {
 		if s.when(*p) {
+			if s.Duration.ID == "" {
+				s.Duration = says("duration.unknown") // no page says how long it takes
+			}
 			p.Tasks = append(p.Tasks, s.Task)
 		}
 	}
@@ -150,7 +153,8 @@ func steps() []step {
 		takes(one("window", whoLead, leaves, page.Migrate), "window", page.Migrate),
 		takes(optional(back(one("staged", whoHybrid, both(leaves, lasting), page.Staged, page.Migrate), "staged", page.Staged)), "staged", page.Staged),
 		takes(one("enable-hash", whoConnect, to(signin.PasswordHash), page.Custom, page.Hash), "hash", page.Hash),
-		optional(one("backup-hash", whoConnect, func(p Plan) bool { return p.To != signin.PasswordHash }, page.Choose, page.Custom)),
+		optional(one("keep-hash", whoConnect, from(signin.PasswordHash), page.Choose, page.AgentFAQ)),
+		optional(one("backup-hash", whoConnect, func(p Plan) bool { return p.From != signin.PasswordHash && p.To != signin.PasswordHash }, page.Choose, page.Custom)),
 		one("agent-servers", whoServers, to(signin.PassThrough), page.AgentStart),
 		one("agent-ports", whoNetwork, to(signin.PassThrough), page.AgentStart),
 		one("verify-domain", whoHybrid, federates, page.SignIn, page.Custom),

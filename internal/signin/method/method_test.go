@@ -197,9 +197,9 @@ func TestCounts(t *testing.T) {
 func TestAllPairs(t *testing.T) {
 	t.Parallel()
 	want := map[string]string{
-		"phs-pta":            "announce cloud-admin backup-hash agent-servers agent-ports wizard-agents-plain more-agents verify-settings test",
-		"phs-adfs":           "announce cloud-admin backup-hash verify-domain adfs-servers adfs-certificate adfs-credentials adfs-network wizard-adfs more-domains verify-federation test",
-		"phs-ping":           "announce cloud-admin backup-hash verify-domain ping-ready wizard-ping more-domains verify-federation test",
+		"phs-pta":            "announce cloud-admin keep-hash agent-servers agent-ports wizard-agents-plain more-agents verify-settings test",
+		"phs-adfs":           "announce cloud-admin keep-hash verify-domain adfs-servers adfs-certificate adfs-credentials adfs-network wizard-adfs more-domains verify-federation test",
+		"phs-ping":           "announce cloud-admin keep-hash verify-domain ping-ready wizard-ping more-domains verify-federation test",
 		"pta-phs":            "announce cloud-admin enable-hash wizard-hash-plain verify-settings test remove-agents",
 		"pta-adfs":           "announce cloud-admin backup-hash verify-domain adfs-servers adfs-certificate adfs-credentials adfs-network wizard-adfs more-domains verify-federation test remove-agents",
 		"pta-ping":           "announce cloud-admin backup-hash verify-domain ping-ready wizard-ping more-domains verify-federation test remove-agents",
