@@ -82,7 +82,7 @@ func TestAddressesAreReadStrictly(t *testing.T) {
 	for text, want := range map[string]string{
 		"ldaps://dc1.corp.example": "ldaps://dc1.corp.example:636", "ldap://dc1.corp.example/": "ldap://dc1.corp.example:389", "ldap://[::1]:1389": "ldap://[::1]:1389",
 		"dc1.corp.example": "ldap.url", "ldapi://socket": "ldap.url", "ldaps://": "ldap.url", "ldap://dc1/DC=corp": "ldap.url", "ldap://dc1:3268": "ldap.global-catalog",
-		"ldaps://dc1:3269": "ldap.global-catalog", "ldaps://reader:secret@dc1": "ldap.url-user", "ldaps://reader:sec ret%@dc1": "ldap.url-user", "ldap://dc1?x": "ldap.url",
+		"ldaps://dc1:3269": "ldap.global-catalog", "ldaps://reader:secret@dc1": "ldap.url-user", "ldaps://reader:sec ret%@dc1": "ldap.url-user", "ldap://dc1?x": "ldap.url", "ldap://dc1:03268": "ldap.global-catalog", "ldap://dc1:0": "ldap.url", "ldap://dc1:65536": "ldap.url", "ldap://[fe80::1%25eth0]": "ldap.url",
 	} {
 		s, err := ParseServer(text)
 		got := s.String()

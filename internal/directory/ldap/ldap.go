@@ -15,6 +15,7 @@ import (
 	"crypto/x509"
 	"net"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -61,6 +62,18 @@ func ParseServer(text string) (Server, error) {
 		return Server{}, finding.Fail("ldap.url", nil, "value", text)
 	}
 	s := Server{Host: u.Hostname(), Port: u.Port(), TLS: u.Scheme == "ldaps"}
+	if strings.ContainsFunc(s.Host, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("-._:", r)
+	}) {
+		return Server{}, finding.Fail("ldap.url", nil, "value", text)
+	}
+	if s.Port != "" {
+		n, err := strconv.ParseUint(s.Port, 10, 16)
+		if err != nil || n == 0 {
+			return Server{}, finding.Fail("ldap.url", nil, "value", text)
+		}
+		s.Port = itoa(int(n)) // one way to write it
+	}
 	switch {
 	case s.Port == "3268", s.Port == "3269":
 		return Server{}, finding.Fail("ldap.global-catalog", nil, "port", s.Port, "host", s.Host)
