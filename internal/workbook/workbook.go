@@ -10,9 +10,13 @@
 package workbook
 
 import (
+	"archive/zip"
+	"bytes"
 	"errors"
 	"iter"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/xuri/excelize/v2"
 
@@ -162,5 +166,31 @@ func (b *Book) Bytes() ([]byte, error) {
 	if err = errors.Join(err, b.file.Close()); err != nil {
 		return nil, finding.Fail("workbook.write", err)
 	}
-	return buffer.Bytes(), nil
+	data, err := ordered(buffer.Bytes())
+	if err != nil {
+		return nil, finding.Fail("workbook.write", err)
+	}
+	return data, nil
+}
+
+// ordered puts the parts of a package into the order of their names: the library writes streamed sheets in the order of a map.
+// "[Content_Types].xml" comes first by its name, as readers like it.
+func ordered(data []byte) ([]byte, error) {
+	in, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
+	if err != nil {
+		return nil, err
+	}
+	parts := slices.Clone(in.File)
+	slices.SortFunc(parts, func(a, b *zip.File) int { return strings.Compare(a.Name, b.Name) })
+	var out bytes.Buffer
+	w := zip.NewWriter(&out)
+	for _, part := range parts {
+		if err := w.Copy(part); err != nil {
+			return nil, err
+		}
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
 }
