@@ -48,7 +48,7 @@ func openWorld(t *testing.T) *world {
 	})
 	root := certificate(t, w.RootPEM())
 	// A stage may take long on a busy machine; what is struck to be silent is silent for good.
-	return &world{World: w, root: root, limits: check.Limits{Stage: 3 * time.Second, SlowName: 1500 * time.Millisecond, SlowHead: 1500 * time.Millisecond}, asked: map[endpoint.Host]int{}}
+	return &world{World: w, root: root, limits: check.Limits{Stage: 4 * time.Second, SlowName: 1900 * time.Millisecond, SlowHead: 1900 * time.Millisecond}, asked: map[endpoint.Host]int{}}
 }
 
 func certificate(t *testing.T, text []byte) *x509.Certificate {
@@ -232,43 +232,99 @@ func shown(_ *testing.T, _ *world, s *check.Spec) {
 	s.Path.Proxy.Authorization = "Basic dTpw"
 }
 
+// waits reports whether c is about silence: such cases cost time and no work.
+func (c matrixCase) waits() bool {
+	return slices.Contains([]string{"dns.timeout", "dns.slow", "dns.private", "tcp.blackhole", "tcp.stall", "http.slow"}, c.fault)
+}
+
 // Every verdict is made by exactly its fault: the same target passes before it and after it.
 func TestEveryFaultHasItsVerdict(t *testing.T) {
 	w := openWorld(t)
-	t.Run("each", func(t *testing.T) {
-		for i, c := range matrix {
-			t.Run(strings.NewReplacer(" ", "_", "=", "-", ":", "-").Replace(c.String()), func(t *testing.T) {
-				if c.host == "" {
-					t.Parallel()
-					c.host = fmt.Sprintf("h%d.check.example", i)
-				}
-				s := w.spec(c.host + c.port)
-				if c.proxied {
-					s = w.proxied(s)
-				}
-				if r := check.Run(t.Context(), s); r.Results[0].State != verdict.Pass {
-					t.Fatalf("before the fault: %s", told(r))
-				}
-				f := w.set(t, c.fault, c.host, c.settings...)
-				if c.bend != nil {
-					c.bend(t, w, &s)
-				}
-				r := check.Run(t.Context(), s)
-				if got := r.Results[0]; got.ID != c.want || got.State != c.state {
-					t.Errorf("want %q, %s; found %s", c.want, c.state, told(r))
-				}
-				if c.want != "" && (len(r.Findings) != 1 || r.Findings[0].ID != c.want || !slices.Equal(r.Findings[0].Targets, []string{r.Results[0].Name()})) {
-					t.Errorf("findings: %+v", r.Findings)
-				}
-				if _, err := w.Faults().Clear(c.fault, f.Host); err != nil {
-					t.Fatal(err)
-				}
-				if r := check.Run(t.Context(), s); r.Results[0].State != verdict.Pass {
-					t.Errorf("after the fault: %s", told(r))
-				}
-			})
+	var waiting sync.WaitGroup
+	defer waiting.Wait()
+	for i, c := range matrix {
+		if c.host == "" {
+			c.host = fmt.Sprintf("h%d.check.example", i)
 		}
-	})
+		if c.waits() {
+			waiting.Go(func() { drive(t, w, c) })
+			continue
+		}
+		t.Run(strings.NewReplacer(" ", "_", "=", "-", ":", "-").Replace(c.String()), func(t *testing.T) { drive(t, w, c) })
+	}
+}
+
+// drive checks a target without, with and again without the fault.
+func drive(t *testing.T, w *world, c matrixCase) {
+	s := w.spec(c.host + c.port)
+	if c.proxied {
+		s = w.proxied(s)
+	}
+	if r := check.Run(t.Context(), s); r.Results[0].State != verdict.Pass {
+		t.Errorf("%s: before the fault: %s", c, told(r))
+		return
+	}
+	f, err := fault.New(c.fault, c.host, c.settings...)
+	if err == nil {
+		err = w.Faults().Set(f)
+	}
+	if err != nil {
+		t.Errorf("%s: %v", c, err)
+		return
+	}
+	if c.bend != nil {
+		c.bend(t, w, &s)
+	}
+	r := check.Run(t.Context(), s)
+	if got := r.Results[0]; got.ID != c.want || got.State != c.state {
+		t.Errorf("%s: want %q, %s; found %s", c, c.want, c.state, told(r))
+	}
+	if c.want != "" && (len(r.Findings) != 1 || r.Findings[0].ID != c.want || !slices.Equal(r.Findings[0].Targets, []string{r.Results[0].Name()})) {
+		t.Errorf("%s: findings: %+v", c, r.Findings)
+	}
+	if _, err := w.Faults().Clear(c.fault, f.Host); err != nil {
+		t.Errorf("%s: %v", c, err)
+	}
+	if r := check.Run(t.Context(), s); r.Results[0].State != verdict.Pass {
+		t.Errorf("%s: after the fault: %s", c, told(r))
+	}
+}
+
+// A resolver that answers for names that cannot exist, and one issuer for hosts that have nothing to do with each other, are
+// seen by looking at more than one name.
+func TestWhatOneNameAloneDoesNotTell(t *testing.T) {
+	w := openWorld(t)
+	w.set(t, "dns.hijack", "*")
+	r := check.Run(t.Context(), w.spec("a.check.example", "login.live.com"))
+	if len(r.Findings) != 1 || r.Findings[0].ID != "dns.hijack" || len(r.Findings[0].Targets) != 2 || r.Findings[0].Party != verdict.DNSTeam {
+		t.Errorf("findings: %+v", r.Findings)
+	}
+	w.Faults().ClearAll()
+	w.set(t, "tls.inspected", "*")
+	r = check.Run(t.Context(), w.spec("enterpriseregistration.windows.net", "device.login.microsoftonline.com", "a.check.example"))
+	for i, want := range []string{"tls.inspected", "tls.inspected", "tls.untrusted"} {
+		if r.Results[i].ID != want {
+			t.Errorf("%s is %q, not %q", r.Results[i].Name(), r.Results[i].ID, want)
+		}
+	}
+}
+
+// Who gives up gets what was found so far, and the rest is not tested.
+func TestARunThatIsStopped(t *testing.T) {
+	w := openWorld(t)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	s := w.spec("a.check.example", "b.check.example", "c.check.example")
+	s.Limits.Concurrent = 1
+	s.Progress = func(done, _ int) {
+		if done == 1 {
+			stop()
+		}
+	}
+	r := check.Run(ctx, s)
+	if !r.Stopped || r.Results[0].State != verdict.Pass || r.Results[2].ID != "plan.stopped" || r.Results[2].State != verdict.NotTested || r.Outcome(false) != check.Undecided {
+		t.Errorf("stopped %v, %s: %s", r.Stopped, r.Outcome(false), told(r))
+	}
 }
 
 // told is a result for people who read failures.
