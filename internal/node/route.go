@@ -63,11 +63,14 @@ func RouteBook(settings *config.Config, data string, snapshot *catalog.Snapshot,
 		}
 	}
 	if f.ASTable != "" {
-		table, err := asn.Open(f.ASTable)
-		if err != nil {
-			b.fail(err)
-		} else {
-			b.spec.Holders = holders{table}
+		// A file that cannot be read is told like every other one; what stands in it, by its own reader.
+		if _, ok := b.read(f.ASTable, 0); ok {
+			table, err := asn.Open(f.ASTable)
+			if err != nil {
+				b.fail(err)
+			} else {
+				b.spec.Holders = holders{table}
+			}
 		}
 	}
 	var err error
