@@ -60,7 +60,8 @@ type Account struct {
 	Proxies         []string // proxyAddresses, with their prefixes
 	DisplayName     string
 
-	// Chosen are the values of Options.Attribute, where it is none of the above.
+	// Chosen are the values of Options.Attribute, where it is none of the above; of one of the above with a single value, all
+	// values where the source has several.
 	Chosen []string
 
 	Control        Control   // userAccountControl
@@ -98,6 +99,9 @@ func (a *Account) Values(attribute, chosen string) []string {
 		}
 		return []string{v}
 	}
+	if len(a.Chosen) > 0 && strings.EqualFold(attribute, chosen) {
+		return a.Chosen
+	}
 	switch strings.ToLower(attribute) {
 	case "userprincipalname":
 		return one(a.UPN)
@@ -111,9 +115,6 @@ func (a *Account) Values(attribute, chosen string) []string {
 		return one(a.DisplayName)
 	case "proxyaddresses":
 		return a.Proxies
-	}
-	if strings.EqualFold(attribute, chosen) {
-		return a.Chosen
 	}
 	return nil
 }

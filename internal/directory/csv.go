@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"sekisho/internal/charset"
 	"sekisho/internal/finding"
@@ -134,6 +135,9 @@ func (t *table) row(line int, cells []string) error {
 	for i, a := range t.wants {
 		if a == attrDN {
 			t.entry.DN = strings.Clone(cells[i])
+			if raw, ok := ofHex([]byte(cells[i])); ok && utf8.Valid(raw) {
+				t.entry.DN = string(raw)
+			}
 		}
 	}
 	for i, a := range t.wants {
@@ -176,15 +180,16 @@ func (t *table) cell(line int, head string, a attribute, cell string) error {
 		values[0] = raw
 	case attrProxies, attrClass, attrSuffixes, attrDNSRoot, attrChosen:
 		values = splitValues(cell)
+	case attrMail, attrNickname, attrSAM, attrDisplay:
+		if strings.EqualFold(t.nameOf(a), t.chosen) { // several are something to find, see add
+			values = splitValues(cell)
+		}
 	case attrControl, attrComputed, attrExpires, attrLockout, attrPwdLastSet, attrSystemFlags, attrCritical:
 		values[0] = bytes.TrimSpace(values[0])
 	}
 	for _, value := range values {
-		// csvde writes what is not plain ASCII as X'hex'.
-		if inner, ok := bytes.CutPrefix(value, []byte("X'")); ok && a != attrGUID && a != attrConsistency && bytes.HasSuffix(inner, []byte("'")) {
-			if raw, err := hex.DecodeString(string(inner[:len(inner)-1])); err == nil {
-				value = raw
-			}
+		if raw, ok := ofHex(value); ok && a != attrGUID && a != attrConsistency {
+			value = raw
 		}
 		if f := t.add(a, value); f != nil {
 			f.Pos = finding.Pos{File: t.name, Line: line, Column: 1}
@@ -192,6 +197,16 @@ func (t *table) cell(line int, head string, a attribute, cell string) error {
 		}
 	}
 	return nil
+}
+
+// ofHex reads X'hex', as csvde writes what is not plain ASCII.
+func ofHex(value []byte) (raw []byte, ok bool) {
+	inner, ok := bytes.CutPrefix(value, []byte("X'"))
+	if !ok || !bytes.HasSuffix(inner, []byte("'")) {
+		return nil, false
+	}
+	raw, err := hex.DecodeString(string(inner[:len(inner)-1]))
+	return raw, err == nil
 }
 
 // splitValues splits a cell at semicolons; spaces around several values are of whoever joined them.

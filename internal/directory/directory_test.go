@@ -144,6 +144,36 @@ func TestTheChosenAttributeIsKept(t *testing.T) {
 	}
 }
 
+// TestSeveralValuesOfAnAlternateIDAreKept holds that a file of which somebody signs in with mail is read when mail has several
+// values, in each form alike, and refused where mail is not what counts.
+func TestSeveralValuesOfAnAlternateIDAreKept(t *testing.T) {
+	const ldif = "dn: CN=a,DC=b\nobjectClass: user\nsAMAccountName: a\nmail: a@contoso.com\nmail: b@contoso.com\nmail: c@contoso.com\n"
+	const table = "DN,objectClass,sAMAccountName,mail\n\"CN=a,DC=b\",user,a,a@contoso.com;b@contoso.com;c@contoso.com\n"
+	d, err := directory.ReadLDIF("a", strings.NewReader(ldif), directory.Options{Attribute: "Mail"})
+	must(t, d, err)
+	if got := d.Accounts[0].Values("mail", d.Chosen); !cmp.Equal(got, []string{"a@contoso.com", "b@contoso.com", "c@contoso.com"}) || d.Accounts[0].Mail != "a@contoso.com" {
+		t.Errorf("got %q, mail %q", got, d.Accounts[0].Mail)
+	}
+	fromCSV, err := directory.ReadCSV("a", strings.NewReader(table), directory.Options{Attribute: "Mail"})
+	if diff := cmp.Diff(d, must(t, fromCSV, err), places); diff != "" {
+		t.Error(diff)
+	}
+	if _, err = directory.ReadLDIF("a", strings.NewReader(ldif), directory.Options{}); err == nil {
+		t.Error("several values of mail were read where nobody asked for it")
+	}
+}
+
+// TestHexOfCsvde holds that a name which csvde wrote as X'hex' is read as text.
+func TestHexOfCsvde(t *testing.T) {
+	const dn = "CN=山田,DC=corp,DC=example"
+	table := "DN,sAMAccountName,mail\n" + fmt.Sprintf("X'%x'", dn) + "," + fmt.Sprintf("X'%x'", "山田") + ",\n"
+	d, err := directory.ReadCSV("a", strings.NewReader(table), directory.Options{})
+	must(t, d, err)
+	if a := d.Accounts[0]; a.DN != dn || a.SAM != "山田" || a.Domain() != "corp.example" {
+		t.Errorf("got %q, %q, %q", a.DN, a.SAM, a.Domain())
+	}
+}
+
 func TestPasswordsAreNotRead(t *testing.T) {
 	for _, name := range []string{"unicodePwd", "USERPASSWORD", "supplementalCredentials", "ms-Mcs-AdmPwd", ""} {
 		if directory.Readable(name) {

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/base64"
 	"encoding/hex"
+	"hash/maphash"
 	"slices"
 	"strconv"
 	"strings"
@@ -196,8 +197,16 @@ func (c *collector) add(a attribute, value []byte) *finding.Finding {
 	}
 	text := string(value)
 	single := func(into *string) *finding.Finding {
-		// A schema says that these have one value; a file can say anything, and which one counts is not ours to choose.
+		// Active Directory's schema says that these have one value; a file can say anything, and which one counts is not ours to
+		// choose. As an alternate ID all of them are kept, because several values of it are something to find.
 		if *into != "" && *into != text {
+			if a != attrUPN && strings.EqualFold(c.nameOf(a), c.chosen) {
+				if len(e.Chosen) == 0 {
+					e.Chosen = append(e.Chosen, *into)
+				}
+				e.Chosen = append(e.Chosen, text)
+				return nil
+			}
 			return refuse("several-values", "value", shown(*into), "other", shown(text))
 		}
 		*into = text
@@ -226,7 +235,10 @@ func (c *collector) add(a attribute, value []byte) *finding.Finding {
 	case attrNickname:
 		return single(&e.MailNickname)
 	case attrDisplay:
-		e.DisplayName = text
+		if strings.EqualFold(names[a], c.chosen) {
+			return single(&e.DisplayName)
+		}
+		e.DisplayName = text // names no sign-in, so the last of several is as good as any
 	case attrProxies:
 		e.Proxies = append(e.Proxies, text)
 	case attrChosen:
@@ -335,11 +347,9 @@ func (c *collector) finish() (*Directory, error) {
 	}
 	slices.SortFunc(c.dir.Suffixes, func(a, b Suffix) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortStableFunc(c.dir.Accounts, func(a, b Account) int { return cmp.Compare(a.DN, b.DN) })
-	for i := 1; i < len(c.dir.Accounts); i++ {
-		if a, b := &c.dir.Accounts[i-1], &c.dir.Accounts[i]; a.DN != "" && a.DN == b.DN {
-			f := finding.New("directory.same-object", finding.Error, b.Pos, "dn", shown(b.DN), "line", strconv.Itoa(a.Pos.Line))
-			return nil, &finding.Problem{Findings: finding.List{f}}
-		}
+	if first, again := c.twice(); again != nil {
+		f := finding.New("directory.same-object", finding.Error, again.Pos, "dn", shown(again.DN), "line", strconv.Itoa(first.Pos.Line))
+		return nil, &finding.Problem{Findings: finding.List{f}}
 	}
 	c.dir.Seen = map[string]bool{}
 	c.seen[attrHours] = c.seen[attrHours] && !c.hoursUnread
@@ -349,6 +359,37 @@ func (c *collector) finish() (*Directory, error) {
 		}
 	}
 	return &c.dir, nil
+}
+
+// twice finds an object that is there two times, in the order in which they were read; nil: there is none. Distinguished
+// names have no case ([MS-ADTS], section 3.1.1.1.4; RFC 4517, caseIgnoreMatch), so two spellings are one object. Hashes are
+// compared first, which keeps it at 16 bytes for each object.
+func (c *collector) twice() (first, again *Account) {
+	type key struct {
+		hash uint64
+		at   int
+	}
+	seed, keys := maphash.MakeSeed(), make([]key, 0, len(c.dir.Accounts))
+	for i := range c.dir.Accounts {
+		if dn := c.dir.Accounts[i].DN; dn != "" {
+			keys = append(keys, key{maphash.String(seed, strings.ToLower(dn)), i})
+		}
+	}
+	slices.SortFunc(keys, func(a, b key) int { return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.at, b.at)) })
+	for i := 1; i < len(keys); i++ {
+		a, b := &c.dir.Accounts[keys[i-1].at], &c.dir.Accounts[keys[i].at]
+		if keys[i-1].hash != keys[i].hash || !strings.EqualFold(a.DN, b.DN) {
+			continue
+		}
+		if b.Pos.Line < a.Pos.Line {
+			a, b = b, a
+		}
+		// Of several, the one that comes first in the file is told, whatever the hashes are.
+		if again == nil || b.Pos.Line < again.Pos.Line || b.Pos.Line == again.Pos.Line && b.DN < again.DN {
+			first, again = a, b
+		}
+	}
+	return first, again
 }
 
 // kindOf is what an object is by its classes. A computer is a user to LDAP, and a managed service account a computer.
