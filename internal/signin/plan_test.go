@@ -269,7 +269,12 @@ func TestSuffixes(t *testing.T) {
 
 func TestEveryRuleHasTextsAndASource(t *testing.T) {
 	seen := map[string]bool{}
+	var weight signin.Weight
 	for _, r := range signin.Rules() {
+		if r.Weight < weight {
+			t.Errorf("%s weighs more than what is told before it", r.ID)
+		}
+		weight = r.Weight
 		if seen[r.ID] || !strings.Contains(r.Source, " ") {
 			t.Errorf("%s: there twice, or without a source", r.ID)
 		}

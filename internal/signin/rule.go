@@ -104,9 +104,13 @@ var (
 // Rules are all rules in the order in which findings are told.
 func Rules() []*Rule {
 	return []*Rule{
-		ruleNoInitialName, ruleNotAdded, ruleNotVerified, ruleNotRoutable, ruleUnlikelyRoute, ruleNoValue, ruleShape, ruleCharacters, ruleLength,
-		ruleNotRFC822, ruleManyValues, ruleGroup, ruleDuplicateName, ruleDuplicateCloud, ruleTenantName, ruleTenantGroup, ruleAnchorTwice, ruleImplicit, ruleAlternate,
-		ruleDuplicateLater, ruleDuplicateProxy, ruleTenantTwo, ruleTenantAddress, ruleTenantSoft, ruleTenantUnclear, ruleTenantPlaceholder, ruleNameIsAddress, ruleAnchorCopied, ruleAnchorInUse, ruleAnchorMissing, ruleNickname, ruleFederation, ruleNotClass, ruleMustChange, ruleExpiredOpen, ruleLockedOpen,
+		ruleNoInitialName, ruleNotAdded, ruleNotVerified, ruleNotRoutable, ruleNoValue, ruleShape, ruleCharacters, ruleLength, ruleNotRFC822,
+		ruleManyValues, ruleGroup, ruleDuplicateName, ruleDuplicateCloud, ruleTenantName, ruleTenantGroup, ruleAnchorTwice, ruleFederation, ruleNotClass,
+
+		ruleUnlikelyRoute, ruleImplicit, ruleAlternate, ruleDuplicateLater, ruleDuplicateProxy, ruleTenantTwo, ruleTenantAddress, ruleTenantSoft,
+		ruleTenantUnclear, ruleTenantPlaceholder, ruleNameIsAddress, ruleAnchorCopied, ruleAnchorInUse, ruleAnchorMissing, ruleNickname,
+		ruleMustChange, ruleExpiredOpen, ruleLockedOpen,
+
 		ruleDisabled, ruleExpired, ruleLocked, ruleTenantHard, ruleExcluded,
 	}
 }
