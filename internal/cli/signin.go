@@ -148,11 +148,16 @@ func (a *app) signinSuffixesCommand() *cobra.Command {
 		}
 		switch o.format {
 		case "json":
-			err = a.printJSON(struct {
-				Attribute string   `json:"attribute"`
-				Initial   string   `json:"initial"`
-				Suffixes  []suffix `json:"suffixes"`
-			}{plan.Options.Attribute, tenant.Initial(), out})
+			err = a.printEnglishJSON(func() any {
+				for i, r := range plan.Suffixes {
+					out[i].Remedy = a.suffixRemedy(r)
+				}
+				return struct {
+					Attribute string   `json:"attribute"`
+					Initial   string   `json:"initial"`
+					Suffixes  []suffix `json:"suffixes"`
+				}{plan.Options.Attribute, tenant.Initial(), out}
+			})
 		case "csv":
 			err = a.printCSV(result)
 		case "xlsx":

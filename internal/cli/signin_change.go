@@ -58,7 +58,7 @@ func (a *app) signinChangeCommand() *cobra.Command {
 		p := &changePrint{app: a, plan: plan, domains: *names}
 		switch o.format {
 		case "json":
-			return a.printJSON(p.document())
+			return a.printEnglishJSON(func() any { return p.document() })
 		case "csv":
 			return a.printCSV(p.rows())
 		case "xlsx":

@@ -81,7 +81,7 @@ func (a *app) signinCompareCommand() *cobra.Command {
 		p := &comparePrint{app: a, comparison: found}
 		switch o.format {
 		case "json":
-			err = a.printJSON(p.document())
+			err = a.printEnglishJSON(func() any { return p.document() })
 		case "csv":
 			err = a.printCSV(p.rows())
 		case "xlsx":

@@ -97,7 +97,7 @@ func (a *app) signinPlanCommand() *cobra.Command {
 		p := &planPrint{app: a, plan: plan, before: before, all: *accounts}
 		switch o.format {
 		case "json":
-			err = p.json()
+			err = a.printEnglishJSON(p.document)
 		case "csv":
 			err = p.csv()
 		case "xlsx":

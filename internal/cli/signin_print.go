@@ -150,7 +150,8 @@ func (p *planPrint) rows() rows {
 
 func (p *planPrint) csv() error { return p.printCSV(p.rows()) }
 
-func (p *planPrint) json() error {
+// document is the plan as JSON has it.
+func (p *planPrint) document() any {
 	type object struct {
 		Account string `json:"account"`
 		File    string `json:"file,omitempty"`
@@ -221,5 +222,5 @@ func (p *planPrint) json() error {
 	for _, cells := range p.rows().cells {
 		out.Accounts = append(out.Accounts, account{cells[0], cells[1], cells[2], cells[3], cells[4], cells[5], cells[6], cells[7], strings.Fields(cells[8])})
 	}
-	return p.printJSON(out)
+	return out
 }

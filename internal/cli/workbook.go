@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"errors"
 	"iter"
+	"os"
 	"slices"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"sekisho/internal/finding"
+	"sekisho/internal/message"
 	"sekisho/internal/workbook"
 )
 
@@ -61,6 +64,9 @@ func (a *app) outFlag(c *cobra.Command) {
 		if *file == "" {
 			return run(c, args)
 		}
+		if flag := readFrom(c, *file); flag != "" {
+			return a.usage("signin.out-is-input", "file", *file, "flag", flag)
+		}
 		out := a.Out
 		var b bytes.Buffer
 		a.Out = &b
@@ -74,4 +80,31 @@ func (a *app) outFlag(c *cobra.Command) {
 		}
 		return err
 	}
+}
+
+// readFrom is the flag of c that names the file which is also to be written, under whatever path; "": none does. What was read
+// would be lost: an export, or somebody's approvals.
+func readFrom(c *cobra.Command, file string) (flag string) {
+	to, err := os.Stat(file)
+	if err != nil {
+		return "" // there is none yet
+	}
+	c.Flags().Visit(func(f *pflag.Flag) {
+		if f.Name == "out" || f.Value.Type() != "string" {
+			return
+		}
+		if from, err := os.Stat(f.Value.String()); err == nil && os.SameFile(from, to) {
+			flag = "--" + f.Name
+		}
+	})
+	return flag
+}
+
+// printEnglishJSON prints what document makes, with the texts in English: JSON is for programs, and does not change with the
+// language of whoever asks.
+func (a *app) printEnglishJSON(document func() any) error {
+	printer := a.printer
+	defer func() { a.printer = printer }()
+	a.printer = message.New("en")
+	return a.printJSON(document())
 }
