@@ -113,6 +113,40 @@ func TestApprovals(t *testing.T) {
 	}
 }
 
+// TestApprovalsThatCannotAllHappen: the second change of one value would find it gone, after the first was made.
+func TestApprovalsThatCannotAllHappen(t *testing.T) {
+	t.Parallel()
+	upn := func(id, to string, decide bool) fix.Change {
+		return fix.Change{ID: id, DN: "CN=a,DC=b", Account: "a", Attribute: "userPrincipalName", Old: "=a@corp.local", New: to, Decide: decide}
+	}
+	proxy := func(id, old string) fix.Change {
+		return fix.Change{ID: id, DN: "CN=a,DC=b", Account: "a", Attribute: "proxyAddresses", Old: old, Many: true, Decide: true}
+	}
+	nick := fix.Change{ID: "6", DN: "CN=a,DC=b", Account: "a", Attribute: "mailNickname", Decide: true}
+	all := []fix.Change{upn("1", "=a@contoso.com", false), upn("2", "", true), proxy("3", "smtp:x@contoso.com"), proxy("4", "smtp:x@contoso.com"), proxy("5", "smtp:y@contoso.com"), nick}
+	for name, c := range map[string]struct {
+		text string
+		want int
+		code string
+	}{
+		"two names":        {"yes,1,\nyes,2,a@contoso.com\n", 0, "signin.fix-twice"},
+		"one of them":      {"yes,2,a@contoso.com\n,1,\n", 1, ""},
+		"one, twice":       {"yes,2,a@contoso.com\nyes,2,b@contoso.com\n", 0, "signin.fix-twice"},
+		"the same removal": {"yes,3,\nyes,4,\nyes,5,\n", 2, ""},
+		"removal and new":  {"yes,3,\nyes,4,smtp:z@contoso.com\n", 0, "signin.fix-twice"},
+		"blank in a name":  {"yes,2,a b@contoso.com\n", 0, "signin.fix-invalid"},
+		"no domain":        {"yes,2,a\n", 0, "signin.fix-invalid"},
+		"nickname":         {"yes,6,a.b\n", 1, ""},
+		"no nickname":      {"yes,6,a@contoso.com\n", 0, "signin.fix-invalid"},
+	} {
+		got, err := fix.Approve("a.csv", strings.NewReader("approve,id,new\n"+c.text), all)
+		var problem *finding.Problem
+		if c.code == "" && err != nil || c.code != "" && (!errors.As(err, &problem) || problem.Findings[0].Code != c.code) || len(got) != c.want {
+			t.Errorf("%s: %d changes, %v; want %d, %s", name, len(got), err, c.want, c.code)
+		}
+	}
+}
+
 // ldbmodify, an LDIF reader of Samba's, applies what was written, and refuses it where the old value is not there any more.
 func TestLDBAppliesTheLDIF(t *testing.T) {
 	t.Parallel()
