@@ -99,8 +99,20 @@ func (f *finder) names(names, clouds values) {
 		}
 	}
 	for value, h := range names {
-		// What falls back now meets again once the suffix is verified.
-		if len(h.more) > 0 && !kept(h.first) {
+		if len(h.more) == 0 {
+			continue
+		}
+		// What falls back now meets again once the suffix is verified. A value that the cloud never takes meets no other one: with
+		// ß for ss, for example, two names fold to one of which one alone can stand.
+		all := h.all()
+		able, open := 0, false
+		for _, i := range all {
+			open = open || !kept(i)
+			if f.plan.Rows[i].Cloud.Why != ValueInvalid {
+				able++
+			}
+		}
+		if open && able != 1 {
 			f.all(ruleDuplicateLater, h, value)
 		}
 	}

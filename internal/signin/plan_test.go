@@ -267,6 +267,27 @@ func TestSuffixes(t *testing.T) {
 	}
 }
 
+// TestAValueThatTheCloudNeverTakesMeetsNobody holds that the finding does not depend on who comes first in the directory, and
+// that two who fall back with one name are told.
+func TestAValueThatTheCloudNeverTakesMeetsNobody(t *testing.T) {
+	for _, accounts := range [][]directory.Account{
+		{person("a", "Straße@contoso.com"), person("b", "STRASSE@contoso.com")},
+		{person("a", "STRASSE@contoso.com"), person("b", "Straße@contoso.com")},
+	} {
+		for _, f := range planOf(t, signin.Options{}, accounts...).Findings {
+			if strings.HasPrefix(f.Rule.ID, "duplicate-") {
+				t.Errorf("%s, %v", f.Rule.ID, accounts[0].UPN)
+			}
+		}
+	}
+	for _, upn := range []string{"x@fabrikam.com", "x y@fabrikam.com"} {
+		p := planOf(t, signin.Options{}, person("a", upn), person("b", strings.ToUpper(upn)))
+		if !slices.Contains(told(p), "duplicate-name-later "+upn+" [a b]") {
+			t.Errorf("%s: %q", upn, told(p))
+		}
+	}
+}
+
 func TestEveryRuleHasTextsAndASource(t *testing.T) {
 	seen := map[string]bool{}
 	var weight signin.Weight
