@@ -293,6 +293,7 @@ func (a *app) localise(c *cobra.Command) {
 		}
 	}
 	c.LocalFlags().VisitAll(a.localiseDefault)
+	c.LocalNonPersistentFlags().VisitAll(onlyOnce)
 	for _, child := range c.Commands() {
 		a.localise(child)
 	}

@@ -94,6 +94,36 @@ func (a *app) unknownCommand(parent *cobra.Command, name string) error {
 	return a.usage("unknown-command", "command", above+name, "meant", meant)
 }
 
+// errTwice says that a flag of one value was given more than once.
+var errTwice = errors.New("given more than once")
+
+// once is the value of a flag that may be given one time.
+type once struct {
+	pflag.Value
+	given bool
+}
+
+// Set takes the first value alone.
+func (o *once) Set(text string) error {
+	if o.given {
+		return errTwice
+	}
+	o.given = true
+	return o.Value.Set(text)
+}
+
+// onlyOnce has a flag of one value refuse a second one, which pflag would take in place of the first and say nothing: of
+// two hosts, or of two people in a filter, one would be left out unseen. -o is spared, because the last of two formats
+// loses nothing and scripts add theirs at the end.
+func onlyOnce(f *pflag.Flag) {
+	switch f.Value.Type() {
+	case "string", "int", "duration":
+		if f.Name != "output" {
+			f.Value = &once{Value: f.Value}
+		}
+	}
+}
+
 // flagMistake words an error of the flag parser, which knows English alone.
 func (a *app) flagMistake(c *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
@@ -112,6 +142,8 @@ func (a *app) flagMistake(c *cobra.Command, err error) error {
 		return a.usage("unknown-flag", "flag", written(unknown.GetSpecifiedName(), unknown.GetSpecifiedShortnames()), "meant", meant)
 	case errors.As(err, &bare):
 		return a.usage("flag-without-value", "flag", written(bare.GetSpecifiedName(), bare.GetSpecifiedShortnames()))
+	case errors.As(err, &value) && errors.Is(err, errTwice):
+		return a.usage("flag-twice", "flag", "--"+value.GetFlag().Name)
 	case errors.As(err, &value):
 		return a.usage("flag-value", "value", value.GetValue(), "flag", "--"+value.GetFlag().Name)
 	}
