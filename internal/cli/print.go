@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"charm.land/lipgloss/v2"
 	"github.com/spf13/cobra"
@@ -111,7 +113,7 @@ func (a *app) printCSV(r rows) error {
 	for _, cells := range r.cells {
 		safe := make([]string, len(cells))
 		for i, cell := range cells {
-			safe[i] = report.Defuse(cell)
+			safe[i] = report.Defuse(undirected(cell))
 		}
 		if err := w.Write(safe); err != nil {
 			return err
@@ -119,6 +121,24 @@ func (a *app) printCSV(r rows) error {
 	}
 	w.Flush()
 	return w.Error()
+}
+
+// undirected is a cell with the characters that turn the direction of writing as Go escapes, as the tables have them, because
+// a spreadsheet would show another name than the one that is there (CVE-2021-42574). JSON has every value as it is.
+func undirected(cell string) string {
+	turns := func(r rune) bool { return unicode.Is(unicode.Bidi_Control, r) }
+	if !strings.ContainsFunc(cell, turns) {
+		return cell
+	}
+	var b strings.Builder
+	for _, r := range cell {
+		if turns(r) {
+			fmt.Fprintf(&b, `\u%04x`, r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
 }
 
 // printJSON prints v indented.

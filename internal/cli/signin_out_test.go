@@ -91,6 +91,22 @@ func TestOutNeverReplacesWhatWasRead(t *testing.T) {
 	}
 }
 
+// TestHostileNamesInCSV: a spreadsheet neither computes a name nor shows another one.
+func TestHostileNamesInCSV(t *testing.T) {
+	t.Parallel()
+	file := peopleOf(t)
+	if err := os.WriteFile(file, []byte("dn: CN=gp\u202ejpg.exe,DC=corp,DC=local\nobjectClass: user\nsAMAccountName: a\nuserPrincipalName: =a@corp.local\nmail: x@contoso.com\nmailNickname: @SUM(A1)\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out := runIn(t, "en", append([]string{"signin", "plan", "--ldif", file, "-o", "csv"}, aTenant...))
+	if strings.Contains(out, "\u202e") || !strings.Contains(out, `CN=gp\u202ejpg.exe`) || !strings.Contains(out, ",'=a@corp.local,") || !strings.Contains(out, ",'@SUM(A1),") {
+		t.Error(out)
+	}
+	if out = runIn(t, "en", append([]string{"signin", "plan", "--ldif", file, "-o", "json"}, aTenant...)); !strings.Contains(out, "\u202e") {
+		t.Error("JSON has another name than the directory")
+	}
+}
+
 // TestSeveralValuesOfMailAreFound: the page asks for one value, so more of them are a finding and not a broken file.
 func TestSeveralValuesOfMailAreFound(t *testing.T) {
 	t.Parallel()
