@@ -209,3 +209,23 @@ func TestFormsOfOtherSites(t *testing.T) {
 		}
 	}
 }
+
+// The page at the native client's redirect URI says how the sign-in ended, and shows nothing of what the address says.
+func TestTheNativeClientsPageSaysWhetherItWorked(t *testing.T) {
+	t.Parallel()
+	c := browser(t, openWorld(t, Options{}))
+	target := signInHost + "/common/oauth2/nativeclient"
+	const failed, done = "The sign-in was not completed", "The application takes over now"
+	for _, one := range []struct{ method, query, body, want string }{
+		{"GET", "?code=1", "", done},
+		{"GET", "?error=access_denied&error_description=Call+0123", "", failed},
+		{"POST", "", "code=1&state=s", done},
+		{"POST", "", "error=access_denied&error_description=Call+0123", failed},
+		{"POST", "", "error=a&error=b", failed},
+	} {
+		r := do(t, c, one.method, target+one.query, one.body, "Accept-Language", "en")
+		if r.StatusCode != 200 || !strings.Contains(r.body, one.want) || strings.Contains(r.body, "0123") {
+			t.Errorf("%s %s %s: %d %s", one.method, one.query, one.body, r.StatusCode, r.body)
+		}
+	}
+}

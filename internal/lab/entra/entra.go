@@ -190,7 +190,7 @@ func (x *exchange) route() {
 	case "oauth2/v2.0/logout", "oauth2/logout":
 		x.logout()
 	case "oauth2/nativeclient":
-		x.s.Pages.Write(x.w, x.r, page.Page{Title: "lab.native.title", Text: []string{"lab.native.text"}})
+		x.nativeClient()
 	case directoryPath:
 		if x.s.Graph == nil {
 			x.s.Pages.Write(x.w, x.r, page.Page{Status: http.StatusNotFound, Title: "lab.missing.title", Text: []string{"lab.missing.text"}})

@@ -234,3 +234,19 @@ func (x *exchange) atAuthorize(a *authorization) place {
 		},
 	}
 }
+
+// nativeClient is the redirect URI of applications that read the address of their own browser window: the answer is theirs,
+// and the page tells the person alone how it ended. What stands in a fragment no server sees. Nothing of the answer is shown,
+// because anybody can write such an address.
+func (x *exchange) nativeClient() {
+	failed := x.r.URL.Query().Get("error") != ""
+	if x.r.Method == http.MethodPost {
+		v, f := x.form()
+		failed = failed || f != nil || v.Get("error") != ""
+	}
+	if failed {
+		x.s.Pages.Write(x.w, x.r, page.Page{Title: "lab.native.failed-title", Text: []string{"lab.native.failed-text"}})
+		return
+	}
+	x.s.Pages.Write(x.w, x.r, page.Page{Title: "lab.native.title", Text: []string{"lab.native.text"}})
+}
