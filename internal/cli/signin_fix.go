@@ -17,18 +17,14 @@ func (a *app) signinFixCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "fix", Short: a.t("signin.fix.short"), Long: a.t("signin.fix.long"), Args: cobra.NoArgs,
 		Example: "  sekisho signin fix --ldif users.ldf --domains domains.json --rename corp.local=contoso.com\n" +
-			"  sekisho signin fix --ldif users.ldf --domains domains.json --rename corp.local=contoso.com --format csv --out changes.csv\n" +
-			"  sekisho signin fix --ldif users.ldf --domains domains.json --rename corp.local=contoso.com --approve changes.csv --format powershell --out changes.ps1",
+			"  sekisho signin fix --ldif users.ldf --domains domains.json --rename corp.local=contoso.com -o csv --out changes.csv\n" +
+			"  sekisho signin fix --ldif users.ldf --domains domains.json --rename corp.local=contoso.com --approve changes.csv -o powershell --out changes.ps1",
 	}
 	f := a.planFlags(c)
-	format := c.Flags().String("format", "table", a.t("signin.flag.format"))
+	o := a.outputFlag(c, "table", "csv", "json", "xlsx", "ldif", "powershell")
 	rules := c.Flags().StringArray("rule", nil, a.t("signin.flag.rule"))
 	approve := c.Flags().String("approve", "", a.t("signin.flag.approve"))
-	formats := []string{"table", "csv", "json", "xlsx", "ldif", "powershell"}
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		if !slices.Contains(formats, *format) {
-			return a.usage("flag-value", "value", *format, "flag", "--format")
-		}
 		if *approve == "-" && slices.Contains([]string{f.domains, f.ldif, f.csv, f.users, f.ldap.passwordFile}, "-") {
 			return a.usage("lookup.stdin-twice")
 		}
@@ -55,7 +51,7 @@ func (a *app) signinFixCommand() *cobra.Command {
 				return err
 			}
 		}
-		if err := a.printFixes(changes, f, *format); err != nil {
+		if err := a.printFixes(changes, f, o.format); err != nil {
 			return err
 		}
 		if slices.ContainsFunc(changes, func(c fix.Change) bool { return c.Decide }) {
@@ -64,8 +60,6 @@ func (a *app) signinFixCommand() *cobra.Command {
 		return nil
 	}
 	a.outFlag(c)
-	// The error is of a flag that is not there, or completed twice.
-	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
 	return c
 }
 

@@ -43,11 +43,7 @@ func TestJSONOfSignInHasOneLanguage(t *testing.T) {
 		"change":   {"signin", "change", "--from", "adfs", "--to", "phs"},
 		"fix":      append([]string{"signin", "fix", "--ldif", file, "--rename", "corp.local=contoso.com"}, aTenant...),
 	} {
-		format := "-o"
-		if name == "fix" {
-			format = "--format"
-		}
-		asJSON := append(args[:len(args):len(args)], format, "json")
+		asJSON := append(args[:len(args):len(args)], "-o", "json")
 		if english := runIn(t, "en", asJSON); !strings.HasPrefix(english, "{") || english != runIn(t, "ja", asJSON) {
 			t.Errorf("%s: JSON changes with the language", name)
 		}
