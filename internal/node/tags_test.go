@@ -45,7 +45,7 @@ func TestServiceTagsShowAtOnce(t *testing.T) {
 		t.Errorf("service tags of a week are warned of: %s", body)
 	}
 	says("/api/status", `"version": "public-10"`)
-	says("/", "<code>public-10</code> (2026-11-16, 7 days old)")
+	says("/", `<code>public-10</code> (<span class="time">2026-11-16</span>, 7 days old)`)
 
 	put("ServiceTags_Public_20260101.json", strings.Replace(body, "10,", "11,", 1))
 	says("/readyz", `"ready": true`, `"explain.tags-stale"`)

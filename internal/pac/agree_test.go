@@ -146,8 +146,8 @@ func TestChromiumAgrees(t *testing.T) {
 	hosts := around(in, 500, 8)
 	done := make(chan struct{})
 	var once sync.Once
-	own := ""
-	origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	own := "" // set before anybody asks
+	origin := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.Host != own:
 			note("DIRECT", r.Host)
@@ -170,8 +170,9 @@ func TestChromiumAgrees(t *testing.T) {
 </script>`, list)
 		}
 	}))
+	own = origin.Listener.Addr().String()
+	origin.Start()
 	defer origin.Close()
-	own = strings.TrimPrefix(origin.URL, "http://")
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	home := t.TempDir()

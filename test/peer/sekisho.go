@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Sekisho starts the real program with a real configuration: every feature of the catalog, log, audit and metrics as
@@ -99,6 +100,10 @@ func Unstored(p *Process) (int, error) {
 
 func fetch(url, file string) error {
 	answer, err := http.Get(url)
+	// The operations listener may open a moment after the gateway's, which Start waited for.
+	for end := time.Now().Add(10 * time.Second); err != nil && time.Now().Before(end); answer, err = http.Get(url) {
+		time.Sleep(20 * time.Millisecond)
+	}
 	if err != nil {
 		return err
 	}
