@@ -185,6 +185,10 @@ func (s *Spool) remember(g *segment, from int64, records []Record) {
 	s.recent = append(s.recent, recent{g, from, g.size, slices.Clone(records)})
 }
 
+// togetherRows bounds how many records of several writes go to the store at once (chosen: most of what sharing a commit saves;
+// what a batch takes in memory stays with the process, and an idle one is to be small).
+const togetherRows = 64
+
 // recall returns the next records of g, at most shipRows, if they are in memory, and how many bytes of it they are. What
 // several writes put on disk goes to the store together: each commit changes the last page of each index anew. The caller
 // holds s.mu.
@@ -198,7 +202,7 @@ func (s *Spool) recall(g *segment) (records []Record, used int) {
 		s.recent = slices.Delete(s.recent, 0, 1)
 	}
 	for _, next := range s.recent {
-		if next.segment != g || next.from != g.shipped+int64(used) || len(records)+len(next.records) > shipRows {
+		if next.segment != g || next.from != g.shipped+int64(used) || records != nil && len(records)+len(next.records) > togetherRows {
 			break // also where the shipper has not come so far
 		}
 		if records == nil {

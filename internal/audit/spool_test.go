@@ -436,11 +436,11 @@ func TestSegmentThatVanishedHoldsNobodyUp(t *testing.T) {
 func TestWhatSeveralWritesLeftIsStoredTogether(t *testing.T) {
 	g, other := &segment{shipped: 100}, &segment{}
 	several := func(n int) []Record { return make([]Record, n) }
-	s := &Spool{kept: 1100, recent: []recent{
+	s := &Spool{kept: 869, recent: []recent{
 		{other, 0, 40, several(100)}, {g, 60, 100, several(100)}, // stored already
-		{g, 100, 150, several(200)}, {g, 150, 200, several(300)}, {g, 200, 210, several(1)}, {other, 210, 220, several(399)},
+		{g, 100, 150, several(20)}, {g, 150, 200, several(30)}, {g, 200, 210, several(20)}, {g, 210, 220, several(200)}, {other, 220, 230, several(399)},
 	}}
-	for _, want := range []struct{ records, used, kept int }{{500, 100, 900}, {1, 10, 400}, {0, 0, 0}} {
+	for _, want := range []struct{ records, used, kept int }{{50, 100, 669}, {20, 10, 619}, {200, 10, 599}, {0, 0, 0}} {
 		records, used := s.recall(g)
 		if len(records) != want.records || used != want.used || s.kept != want.kept {
 			t.Errorf("%d records of %d bytes, %d kept, want %+v", len(records), used, s.kept, want)
